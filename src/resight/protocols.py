@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from resight.core import Answer, Catalogue, Eligibility, Embeddings, Matches
 
-__all__ = ["Embedder", "Export", "Layout", "Searcher", "Submission"]
+__all__ = ["Embedder", "Export", "Layout", "Scorer", "Searcher", "Submission"]
 
 
 @runtime_checkable
@@ -33,6 +33,20 @@ class Searcher(Protocol):
 
         With `distinct`, K counts identities, each by its best photo; else it counts photos.
         """
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Compares pairs of a query and a photo of the gallery, both of which it was given before.
+
+    A scorer also has a `name`, which is that of its column in `Pairs`.
+    """
+
+    name: str
+
+    def score(self, queries: npt.NDArray[np.int64], photos: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """(P,) scores of the pairs of rows (P,) and (P,); higher is more alike, NaN where nothing can be said."""
         ...
 
 

@@ -7,6 +7,7 @@ from resight.core.eligibility import Eligibility
 from resight.core.embeddings import Embeddings
 from resight.core.estimate import Estimate
 from resight.core.matches import Matches
+from resight.core.pairs import Pairs
 
 __all__ = [
     "Answer",
@@ -18,5 +19,6 @@ __all__ = [
     "Estimate",
     "Matches",
     "OperatingPoint",
+    "Pairs",
     "Verdict",
 ]

@@ -1,0 +1,1 @@
+"""Re-rank: look closer at the candidates, and weigh all that is known of a pair."""

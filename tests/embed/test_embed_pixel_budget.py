@@ -15,8 +15,8 @@ from PIL import Image
 from images.photo_samples import saved
 from resight.core import Catalogue
 from resight.embed import embed_all, extract
-from resight.embed.pixel_budget import PixelBudget
 from resight.images import pixels_to_decode, read_photo, resize
+from resight.machine import PixelBudget
 
 
 @pytest.mark.parametrize(("size", "most"), [(10, 4), (30, 1), (40, 1), (1000, 1)])

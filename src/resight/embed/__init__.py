@@ -11,7 +11,8 @@ from resight.embed.bundle import (
     shipped_bundles,
     shipped_folder,
 )
-from resight.embed.extract import EmbeddedBatch, Failure, FileStat, embed_all, embed_photos
+from resight.embed.extract import EmbeddedBatch, FileStat, embed_all, embed_photos
+from resight.images import Failure
 
 __all__ = [
     "DEFAULT_BUNDLE",

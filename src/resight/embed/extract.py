@@ -8,9 +8,7 @@ Nothing is stored here: whoever stores the batches resumes by passing only what 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -22,14 +20,12 @@ import numpy.typing as npt
 
 from resight.core import Catalogue, Embeddings
 from resight.embed.bundle import UNIT_TOLERANCE, Bundle
-from resight.embed.pixel_budget import PixelBudget
 from resight.errors import ConfigError, ImageError
-from resight.images import DEFAULT_LIMITS, ImageLimits, fingerprint, pixels_to_decode, read_bytes, read_photo
+from resight.images import DEFAULT_LIMITS, Failure, ImageLimits, fingerprint, pixels_to_decode, read_bytes, read_photo
+from resight.machine import MAX_PIXELS_IN_HAND, PixelBudget, in_order
 from resight.progress import progress
 
 DEFAULT_BATCH_SIZE = 64
-MAX_PIXELS_IN_HAND = 160_000_000
-"""How many pixels the workers of a run decode side by side; a larger photo goes alone."""
 
 
 class FileStat(NamedTuple):
@@ -37,21 +33,6 @@ class FileStat(NamedTuple):
 
     n_bytes: int
     mtime_ns: int
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A photo that got no vector.
-
-    Args:
-        image_id: the photo.
-        path: its path in the catalogue.
-        reason: why, in words a user understands.
-    """
-
-    image_id: str
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -153,30 +134,13 @@ def _batches(
         return _embed_one(row, catalogue.root, bundle, limits, budget)
 
     with bar as done:
-        outcomes = _in_order(embed, iter(catalogue), n_workers, n_ahead=2 * batch_size)
+        outcomes = in_order(embed, catalogue, n_workers, n_ahead=2 * batch_size, name="embed")
         try:
             watched = _watched(outcomes, done, catalogue.root if strict else None)
             while batch := list(islice(watched, batch_size)):
                 yield _gathered(batch, bundle)
         finally:
             outcomes.close()
-
-
-def _in_order(
-    work: Callable[[dict[str, Any]], _Outcome], rows: Iterator[dict[str, Any]], n_workers: int, n_ahead: int
-) -> Generator[_Outcome]:
-    """The outcomes in the order of the rows, with at most `n_ahead` of them begun and not yet taken."""
-    pool = ThreadPoolExecutor(n_workers, thread_name_prefix="embed")
-    begun: deque[Future[_Outcome]] = deque()
-    try:
-        for row in rows:
-            begun.append(pool.submit(work, row))
-            if len(begun) >= n_ahead:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-    finally:  # an interrupted run waits for the photos in hand only
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _watched(outcomes: Iterator[_Outcome], done: Callable[[int], None], strict_in: Path | None) -> Iterator[_Outcome]:

@@ -35,6 +35,9 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "exact": "resight.search.exact:ExactSearch",
         "approximate": "resight.search.approximate:ApproximateSearch",
     },
+    "local_features": {
+        "rootsift": "resight.rerank.rootsift:Rootsift",
+    },
     "exports": {
         "csv": "resight.datasets.wildlife:TableExport",
         "wildlife": "resight.datasets.wildlife:WildlifeExport",

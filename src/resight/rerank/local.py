@@ -145,20 +145,27 @@ def _extract_one(
         outcome.fingerprint = fingerprint(data)
         mask = None if row.get(MASK) is None else read_mask(root, str(row[MASK]), limits)
         outcome.mask = None if mask is None else fingerprint(mask)
-        box, side = row["box"], _shorter_side(data, row["box"], extractor.max_side_px, limits)
-        with budget.share(pixels_to_decode(data, box=box, min_side_px=side, limits=limits)):
-            pixels = read_photo(data, box=box, min_side_px=side, limits=limits)
-            where = None if mask is None else cut_mask(mask, data, pixels.shape, box=box, limits=limits)
+        size = photo_size(data, limits)
+        how: dict[str, Any] = {
+            "box": row["box"],
+            "min_side_px": _shorter_side(size, row["box"], extractor.max_side_px),
+            "limits": limits,
+        }
+        n_of_mask = 0 if mask is None else size[0] * size[1]
+        with budget.share(pixels_to_decode(data, **how) + n_of_mask):
+            pixels = read_photo(data, **how)
+            where = None if mask is None else cut_mask(mask, size, pixels.shape, box=row["box"], limits=limits)
             outcome.features = extractor.extract(pixels, where)
     except ImageError as error:
         outcome.reason = error.reason
     return outcome
 
 
-def _shorter_side(data: bytes, box: list[float] | None, max_side_px: int, limits: ImageLimits) -> int:
+def _shorter_side(size: tuple[int, int], box: list[float] | None, max_side_px: int) -> int:
     """The shorter side of the working photo, so that a JPEG is decoded no larger than it needs to be."""
-    sides = photo_size(data, limits) if box is None else box[2:4]
-    return max(1, ceil(max_side_px * min(sides) / max(sides)))
+    x, y, width, height = box or (0.0, 0.0, *size)
+    sides = min(x + width, size[0]) - max(x, 0.0), min(y + height, size[1]) - max(y, 0.0)
+    return max(1, ceil(max_side_px * min(sides) / max(sides))) if min(sides) > 0 else 1
 
 
 def _gathered(outcomes: list[_Outcome], model: str) -> LocalBatch:

@@ -34,7 +34,7 @@ def read_mask(root: Path, path: str, limits: ImageLimits = DEFAULT_LIMITS) -> by
 
 def cut_mask(
     mask: bytes,
-    photo: bytes,
+    size: tuple[int, int],
     shape: tuple[int, ...],
     *,
     box: Sequence[float] | None = None,
@@ -44,7 +44,7 @@ def cut_mask(
 
     Args:
         mask: the file of a picture of the whole photo with 8 bits per pixel; what is not black is animal.
-        photo: the file of the photo.
+        size: width and height in px of the whole upright photo.
         shape: of the pixels, (H, W, 3).
         box: that was cut out of the photo.
         limits: what is refused unread.
@@ -53,13 +53,15 @@ def cut_mask(
         ImageError: when the mask cannot be read, has another size than the photo, or shows no animal.
     """
     try:
-        sizes = photo_size(mask, limits), photo_size(photo, limits)
-        shown = read_photo(mask, box=box, limits=limits).any(axis=2)
+        its = photo_size(mask, limits)
+        seen = read_photo(mask, box=box, limits=limits)
     except ImageError as error:
         raise ImageError(error.path, f"its mask cannot be read: {error.reason}") from error
-    if sizes[0] != sizes[1]:
-        its, wanted = (f"{width} x {height}" for width, height in sizes)
-        raise ImageError("(bytes)", f"its mask has {its} pixels, expected {wanted} like the photo")
+    if its != size:
+        raise ImageError(
+            "(bytes)", f"its mask has {its[0]} x {its[1]} pixels, expected {size[0]} x {size[1]} like the photo"
+        )
+    shown: npt.NDArray[np.bool_] = seen.max(axis=2) > 0
     if not shown.any():
         raise ImageError("(bytes)", "its mask shows no animal: every pixel in the box is black")
     return nearest_pixels(shown, shape[1], shape[0])

@@ -30,6 +30,8 @@ class Matches:
         n_gallery: individuals in the gallery that was searched; at least as many as a row names.
         distinct: whether each identity stands at most once in a row (its best photo); a photo
             stands at most once in a row in any case.
+        ordering_only: whether a score only orders the candidates of its own query and cannot be
+            compared with those of another, so that no threshold rests on it.
 
     The arrays are copies, and frozen: a write to them raises.
 
@@ -48,6 +50,7 @@ class Matches:
     model: str
     n_gallery: int
     distinct: bool = True
+    ordering_only: bool = False
 
     def __post_init__(self) -> None:
         """Check shapes and order; freeze the arrays."""
@@ -123,11 +126,16 @@ class Matches:
         )
 
     def require_same_scale(self, scale: str, model: str) -> None:
-        """Refuse scores that mean something else.
+        """Refuse scores that mean something else, or that mean nothing beside those of another query.
 
         Raises:
-            MismatchError: when the scale or the model is another one.
+            MismatchError: when the scale or the model is another one, or they are for ordering only.
         """
+        if self.ordering_only:
+            raise MismatchError(
+                f"expected scores that can be compared between queries, found scale '{self.scale}', which only orders "
+                "the candidates of one query: calibrate and decide on the scores before this re-ranking"
+            )
         if (scale, model) != (self.scale, self.model):
             raise MismatchError(
                 f"expected scores on scale '{scale}' of model {model}, found scale '{self.scale}' of "

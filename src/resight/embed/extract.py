@@ -61,6 +61,7 @@ def embed_photos(
     limits: ImageLimits = DEFAULT_LIMITS,
     strict: bool = False,
     show_progress: bool = True,
+    mirrored: bool = False,
 ) -> Iterator[EmbeddedBatch]:
     """The vectors of a catalogue's photos, batch by batch in its order.
 
@@ -75,6 +76,8 @@ def embed_photos(
         limits: photos beyond them are failures.
         strict: raise at the first photo that fails.
         show_progress: draw a bar on standard error, when that is a terminal.
+        mirrored: embed the mirror image of each photo instead, as a second view of a query; of the
+            gallery only photos of the other side may answer it (`resight.rerank.views.mirrored`).
 
     Raises:
         ConfigError: when a number is not positive.
@@ -84,7 +87,7 @@ def embed_photos(
     for key, number in (("batch_size", batch_size), ("n_workers", n_workers)):
         if number < 1:
             raise ConfigError(f"expected {key} of at least 1, found {number}", key=key)
-    return _batches(catalogue, bundle, batch_size, n_workers, limits, strict, show_progress)
+    return _batches(catalogue, bundle, batch_size, n_workers, limits, strict, show_progress, mirrored)
 
 
 def embed_all(catalogue: Catalogue, bundle: Bundle, **options: Any) -> EmbeddedBatch:
@@ -123,6 +126,7 @@ def _batches(
     limits: ImageLimits,
     strict: bool,
     show_progress: bool,
+    mirrored: bool,
 ) -> Iterator[EmbeddedBatch]:
     bar: AbstractContextManager[Callable[[int], None]] = (
         progress("embedding", len(catalogue)) if show_progress else nullcontext(lambda _: None)
@@ -131,7 +135,7 @@ def _batches(
     budget = PixelBudget(MAX_PIXELS_IN_HAND)
 
     def embed(row: dict[str, Any]) -> _Outcome:
-        return _embed_one(row, catalogue.root, bundle, limits, budget)
+        return _embed_one(row, catalogue.root, bundle, limits, budget, mirrored)
 
     with bar as done:
         outcomes = in_order(embed, catalogue, n_workers, n_ahead=2 * batch_size, name="embed")
@@ -151,7 +155,9 @@ def _watched(outcomes: Iterator[_Outcome], done: Callable[[int], None], strict_i
         yield outcome
 
 
-def _embed_one(row: dict[str, Any], root: Path, bundle: Bundle, limits: ImageLimits, budget: PixelBudget) -> _Outcome:
+def _embed_one(
+    row: dict[str, Any], root: Path, bundle: Bundle, limits: ImageLimits, budget: PixelBudget, mirrored: bool
+) -> _Outcome:
     path = root / row["path"]
     outcome = _Outcome(row["image_id"], row["path"], stat=_stat(path))
     try:
@@ -160,7 +166,8 @@ def _embed_one(row: dict[str, Any], root: Path, bundle: Bundle, limits: ImageLim
         how: dict[str, Any] = {"box": row["box"], "min_side_px": bundle.info.input_side_px, "limits": limits}
         with budget.share(pixels_to_decode(data, **how)):
             pixels = bundle.prepare(read_photo(data, **how))
-        vector = bundle.embed(pixels[None])[0]
+        turned = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
+        vector = bundle.embed(turned[None])[0]
     except ImageError as error:
         outcome.reason = error.reason
         return outcome

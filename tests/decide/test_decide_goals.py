@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from resight.decide import Goal
 from resight.errors import ConfigError
 
-AMONG = "expected a goal among fpir=RATE, share-new=SHARE, best=map@5, best=baks-baus"
+AMONG = "expected a goal among fpir=RATE, conformal=RATE, share-new=SHARE, best=map@5, best=baks-baus"
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ AMONG = "expected a goal among fpir=RATE, share-new=SHARE, best=map@5, best=baks
     [
         ("fpir=0.01", Goal("fpir", 0.01)),
         (" FPIR = 1e-3 ", Goal("fpir", 0.001)),
+        ("conformal=0.05", Goal("conformal", 0.05)),
         ("share-new=0.165", Goal("share-new", 0.165)),
         ("best=map@5", Goal("map@5")),
         ("best=BAKS-BAUS", Goal("baks-baus")),
@@ -27,14 +28,16 @@ def test_the_goals_that_there_are(text, goal):
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.sampled_from(["fpir", "share-new"]), st.floats(1e-4, 0.999))
+@given(st.sampled_from(["fpir", "conformal", "share-new"]), st.floats(1e-4, 0.999))
 def test_a_goal_is_read_back_as_it_is_written(name, value):
     goal = Goal(name, float(f"{value:g}"))
     assert Goal.parse(str(goal)) == goal
 
 
-def test_only_fpir_leaves_room_for_unsure():
-    assert [Goal.parse(g).two_way for g in ("fpir=.1", "share-new=.1", "best=map@5")] == [False, True, True]
+def test_a_promise_to_strangers_leaves_room_for_unsure():
+    goals = [Goal.parse(text) for text in ("fpir=.1", "conformal=.2", "share-new=.1", "best=map@5")]
+    assert [goal.two_way for goal in goals] == [False, False, True, True]
+    assert [goal.promised_fpir for goal in goals] == [0.1, 0.2, None, None]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from oracles.deciding import drawn_gallery, self_searches
+from resight.core.rates import n_allowed, unseen
 from resight.decide import Goal, calibrate, intervals, thresholds
 
 
@@ -24,9 +25,19 @@ def plain_fresh_rates(best, individuals, rate, n_draws, seed):
         falling = sorted(inside, reverse=True)
         allowed = math.floor(rate * len(inside) + 1e-9)
         blocked = falling[allowed] if allowed < len(falling) else -math.inf
-        accepted = [s for s in outside if (s > blocked if allowed < len(falling) else True)]
+        accepted = [s for s in outside if s > (blocked if allowed < len(falling) else -math.inf)]
         rates.append(len(accepted) / len(outside))
     return rates
+
+
+def keeping(best, individuals, rate):
+    """How the line for a rate is set anew on individuals that were drawn."""
+
+    def refit(times):
+        weights = times[individuals]
+        return thresholds.accepting_at_most(best, weights, n_allowed(rate, int(weights.sum())))
+
+    return refit
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.2, 0.7, 1.0])
@@ -36,13 +47,13 @@ def test_fresh_rates_equal_plain_loops(rate, decimals):
     individuals = rng.integers(0, 7, 40)
     best = rng.normal(size=40).round(decimals).astype(np.float32)
     best[::9] = -np.inf
-    estimate = intervals.fresh_fpir(best, individuals, 0.5, rate, 50, seed=4)
+    estimate = intervals.fresh_fpir(best, individuals, 0.5, keeping(best, individuals, rate), 50, seed=4)
     rates = plain_fresh_rates(best.tolist(), individuals.tolist(), rate, 50, 4)
     low, high = np.quantile(rates, [0.025, 0.975])
     value = np.mean(best >= 0.5)
     assert estimate.value == pytest.approx(value)
-    assert estimate.low == pytest.approx(min(low, value, 1 - intervals.unseen(7)))
-    assert estimate.high == pytest.approx(max(high, value, intervals.unseen(7)))
+    assert estimate.low == pytest.approx(min(low, value, 1 - unseen(7)))
+    assert estimate.high == pytest.approx(max(high, value, unseen(7)))
     assert estimate.n == 7
 
 
@@ -57,8 +68,8 @@ def test_a_share_equals_a_plain_bootstrap_over_individuals():
     estimate = intervals.share_of(hits, individuals, 200, seed=9)
     low, high = np.quantile(rates, [0.025, 0.975])
     assert estimate.value == 0.5
-    assert estimate.low == pytest.approx(min(low, 1 - intervals.unseen(4)))
-    assert estimate.high == pytest.approx(max(high, intervals.unseen(4)))
+    assert estimate.low == pytest.approx(min(low, 1 - unseen(4)))
+    assert estimate.high == pytest.approx(max(high, unseen(4)))
 
 
 def test_no_interval_is_narrower_than_its_individuals_allow():
@@ -71,7 +82,8 @@ def test_no_interval_is_narrower_than_its_individuals_allow():
 
 
 def test_one_individual_says_nothing():
-    estimate = intervals.fresh_fpir(np.array([0.5], np.float32), np.array([0]), 0.6, 0.1, 20, 0)
+    best, who = np.array([0.5], np.float32), np.array([0])
+    estimate = intervals.fresh_fpir(best, who, 0.6, keeping(best, who, 0.1), 20, 0)
     assert (estimate.low, estimate.high) == (0.0, 1.0)
 
 
@@ -89,7 +101,7 @@ def test_the_promise_is_kept_by_fresh_strangers(rate, n):
         best = scores.max(axis=1).astype(np.float32)
         who = np.unique(names[known], return_inverse=True)[1]
         threshold = thresholds.keeping_fpir(best, rate)
-        stated = intervals.fresh_fpir(best, who, threshold, rate, 200, 0)
+        stated = intervals.fresh_fpir(best, who, threshold, keeping(best, who, rate), 200, 0)
         seen = float(((strangers @ gallery.T).max(axis=1).astype(np.float32) >= threshold).mean())
         inside += stated.low <= seen <= stated.high
         observed.append(seen)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resight.cli.options import Folder, Json, Model, Same, Seed, Who
+from resight.cli.options import Folder, Json, Model, Per, Same, Seed, Who
 from resight.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def evaluate(
     protocol: Annotated[str, typer.Option(help="other-encounters, split or open-set.")] = _USUAL,
     goal: Annotated[str, typer.Option(help="Goal of the operating points.")] = "fpir=0.01",
     same: Same = None,
+    per: Per = None,
     share_new: Annotated[float, typer.Option(help="Share of new individuals that probabilities assume.")] = 0.5,
     column: Annotated[str, typer.Option(help="split: the column that splits the catalogue.")] = "split",
     gallery: Annotated[str, typer.Option(help="split: its value for the photos that answer.")] = "train",
@@ -47,7 +48,8 @@ def evaluate(
 
     if holdout is not None and protocol != _USUAL:
         raise InputError(f"expected a protocol or a holdout, found both: '{protocol}' and '{holdout}'")
-    judging: dict[str, Any] = {"goal": goal, "same": same or (), "share_new": share_new, "model": model, "seed": seed}
+    judging: dict[str, Any] = {"goal": goal, "same": same or (), "per": per, "share_new": share_new}
+    judging |= {"model": model, "seed": seed}
     parts: dict[str, Any] = {"column": column, "gallery": gallery, "queries": queries}
     done: Evaluation = (
         evaluate_catalogue(catalogue, protocol, share_strangers=share_strangers, n_repeats=repeats, **parts, **judging)

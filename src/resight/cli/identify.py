@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resight.cli.options import Folder, Json, Labels, Layout, Model, Same, Seed, Strict, Who
+from resight.cli.options import Folder, Json, Labels, Layout, Model, Per, Same, Seed, Strict, Who
 from resight.cli.submission import Format, Out, Sample, compare, form_to_fill, list_failures, tell_submission
 from resight.errors import InputError
 
@@ -55,8 +55,11 @@ def tell_indexed(done: Indexed, *, as_json: bool) -> None:
 
 def calibrate(
     catalogue: Folder,
-    goal: Annotated[str, typer.Option(help="fpir=RATE, share-new=SHARE, best=map@5 or best=baks-baus.")] = "fpir=0.01",
+    goal: Annotated[
+        str, typer.Option(help="fpir=RATE, conformal=RATE, share-new=SHARE, best=map@5 or best=baks-baus.")
+    ] = "fpir=0.01",
     same: Same = None,
+    per: Per = None,
     share_new: Annotated[
         float, typer.Option(help="Share of new individuals among the photos to come, for the probabilities.")
     ] = 0.5,
@@ -70,12 +73,17 @@ def calibrate(
     """
     from resight.pipeline import calibrate_catalogue
 
-    point = calibrate_catalogue(catalogue, goal, same=same or (), share_new=share_new, model=model, seed=seed)
+    point = calibrate_catalogue(catalogue, goal, same=same or (), per=per, share_new=share_new, model=model, seed=seed)
     if as_json:
         typer.echo(json.dumps(point.to_json(), indent=2))
         return
     typer.echo(f"goal        {point.goal}")
     typer.echo(f"threshold   {point.threshold:.4f} {point.scale} (new below {point.new_below:.4f})")
+    for one in point.group_thresholds:
+        typer.echo(
+            f"            {one.threshold:.4f} (new below {one.new_below:.4f}) for {point.group_column} {one.value}, "
+            f"fitted on {one.n_individuals} individuals"
+        )
     typer.echo(f"FPIR        {point.fpir}   strangers called by a known name")
     typer.echo(f"FNIR        {point.fnir}   known individuals missed")
     typer.echo(

@@ -13,6 +13,9 @@ Same = Annotated[
     list[str] | None,
     typer.Option(help="Column in which a candidate must agree with the query, such as side; may be repeated."),
 ]
+Per = Annotated[
+    str | None, typer.Option(help="Column whose values get a threshold each, such as species, as far as they differ.")
+]
 Labels = Annotated[Path | None, typer.Option(help="Table of labels, when it does not lie in the folder of photos.")]
 Layout = Annotated[str, typer.Option(help="Label layout; auto recognises it by content.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first photo that cannot be read.")]

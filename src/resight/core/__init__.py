@@ -2,7 +2,7 @@
 
 from resight.core.answers import Answer
 from resight.core.catalogue import Catalogue
-from resight.core.decisions import Candidate, Decision, OperatingPoint, Verdict
+from resight.core.decisions import Candidate, Decision, GroupThreshold, OperatingPoint, Verdict
 from resight.core.eligibility import Eligibility
 from resight.core.embeddings import Embeddings
 from resight.core.estimate import Estimate
@@ -17,6 +17,7 @@ __all__ = [
     "Eligibility",
     "Embeddings",
     "Estimate",
+    "GroupThreshold",
     "Matches",
     "OperatingPoint",
     "Pairs",

@@ -2,6 +2,7 @@
 
 from resight.decide.calibration import calibrate
 from resight.decide.goals import Goal
+from resight.decide.group_thresholds import Groups
 from resight.decide.rule import GalleryGrownWarning, decide, predictions, probabilities
 
-__all__ = ["GalleryGrownWarning", "Goal", "calibrate", "decide", "predictions", "probabilities"]
+__all__ = ["GalleryGrownWarning", "Goal", "Groups", "calibrate", "decide", "predictions", "probabilities"]

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from resight.core import Estimate, Matches, OperatingPoint
-from resight.decide import likelihood, thresholds
+from resight.decide import likelihood
 from resight.decide.goals import Goal
+from resight.decide.group_thresholds import Groups
 from resight.decide.intervals import fresh_fpir, share_of
+from resight.decide.lines import Lines, Searches, Wish, line_per_group, one_line
 from resight.errors import ConfigError, InputError, NotFittedError
 
 _FEW_INDIVIDUALS = 12
 _FAR = 2.0
 _HOPELESS = 0.9
 _SHARE_OFF = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class _Searches:
-    """Searches of one kind, with the individual on each query as a number from 0."""
-
-    matches: Matches
-    individuals: npt.NDArray[np.int64]
-    mate_places: npt.NDArray[np.int64]
-
-    @property
-    def best(self) -> npt.NDArray[np.float32]:
-        return self.matches.best_scores
-
-    @property
-    def n_individuals(self) -> int:
-        return int(self.individuals.max()) + 1
 
 
 def calibrate(
@@ -48,6 +33,7 @@ def calibrate(
     share_new: float = 0.5,
     unsure_miss: float = 0.05,
     same: tuple[str, ...] = (),
+    groups: Groups | None = None,
     seed: int = 0,
     n_resamples: int = 1000,
     fitted_on: str = "",
@@ -66,18 +52,21 @@ def calibrate(
         n_photos: photos in the gallery.
         share_new: share of new individuals among the queries to come, above 0 and below 1; it rules
             the probabilities and the goals `best=…`. The goal `share-new` brings its own.
-        unsure_miss: with the goal `fpir`, a query is called new only where at most this share of
+        unsure_miss: with the goals `fpir` and `conformal`, a query is called new only where at most this share of
             mated searches lies lower, 0 to below 1; what is left below the threshold is unsure.
         same: columns in which a candidate had to agree with the query; kept for the searches to come.
+        groups: what a column says of each query, when each of its values gets a line of its own, as
+            far as their scores differ; a query of no known group gets the line of all.
         seed: of the bootstrap.
         n_resamples: bootstrap draws.
         fitted_on: fingerprint of the photos and labels.
 
     Raises:
-        NotFittedError: when there is no mated or no non-mated search to fit on.
+        NotFittedError: when there is no mated or no non-mated search to fit on, or too few
+            individuals for the goal `conformal`.
         MismatchError: when the two kinds are of another scale or model.
-        InputError: when identities are missing, or candidates are not distinct individuals.
-        ConfigError: when a share is out of range.
+        InputError: when identities or groups are missing, or candidates are not distinct individuals.
+        ConfigError: when a share is out of range, or the goal `conformal` meets groups.
     """
     _check_shares(share_new, unsure_miss, n_resamples)
     non_mated.require_same_scale(mated.scale, mated.model)
@@ -85,12 +74,10 @@ def calibrate(
     strangers = _searches(non_mated, non_mated_identities, "non-mated")
     _check_enough(known, strangers)
     share_new = goal.value if goal.name == "share-new" and goal.value is not None else share_new
-    threshold = _threshold(goal, known, strangers, share_new)
-    new_below = threshold if goal.two_way else min(threshold, thresholds.missing_at_most(known.best, unsure_miss))
-    fpir, fnir = _rates(goal, known, strangers, threshold, n_resamples, seed)
+    lines = _drawn(Wish(goal, share_new, unsure_miss, seed), known, strangers, groups)
+    fpir, fnir = _rates(known, strangers, lines, n_resamples, seed)
     return OperatingPoint(
-        threshold=threshold,
-        new_below=new_below,
+        **_where(lines, groups),
         **_choice(known, strangers, share_new),
         **_rests_on(known, strangers),
         n_photos=n_photos,
@@ -99,43 +86,48 @@ def calibrate(
         fpir=fpir,
         fnir=fnir,
         fitted_on=fitted_on,
-        notes=_notes(goal, fpir, fnir, _share_called_new(known, strangers, threshold, share_new)),
+        notes=_notes(goal, fpir, fnir, _share_called_new(known, strangers, lines, share_new)),
         same=tuple(same),
     )
 
 
-def _threshold(goal: Goal, known: _Searches, strangers: _Searches, share_new: float) -> float:
-    if goal.name == "fpir" and goal.value is not None:
-        return thresholds.keeping_fpir(strangers.best, goal.value)
-    if goal.name == "share-new":
-        return thresholds.reaching_share_new(known.best, strangers.best, share_new)
-    if goal.name == "map@5":
-        return thresholds.best_map(known.matches.scores, known.mate_places, strangers.matches.scores, share_new)
-    right = known.mate_places == 0
-    return thresholds.best_baks_baus(known.best, right, known.individuals, strangers.best, strangers.individuals)
+def _drawn(wish: Wish, known: Searches, strangers: Searches, groups: Groups | None) -> Lines:
+    if groups is None:
+        return one_line(wish, known, strangers)
+    for kind, values, searches in (("mated", groups.mated, known), ("non-mated", groups.non_mated, strangers)):
+        if values.shape != (len(searches.matches),):
+            raise InputError(
+                f"expected one '{groups.column}' per {kind} search, found {values.shape} for "
+                f"{len(searches.matches)} searches"
+            )
+    return line_per_group(wish, known, strangers, groups)
 
 
 def _rates(
-    goal: Goal, known: _Searches, strangers: _Searches, threshold: float, n_resamples: int, seed: int
+    known: Searches, strangers: Searches, lines: Lines, n_resamples: int, seed: int
 ) -> tuple[Estimate, Estimate]:
-    """FPIR, as of a line set for the goal or else for the rate that is observed there, and FNIR."""
-    observed = float((strangers.best >= threshold).mean())
-    rate = goal.value if goal.name == "fpir" and goal.value is not None else observed
-    missed = (known.mate_places != 0) | (known.best < threshold)
+    """FPIR, as of lines that are set anew for the same rate, and FNIR."""
+    missed = (known.mate_places != 0) | (known.best < lines.of_mated)
     return (
-        fresh_fpir(strangers.best, strangers.individuals, threshold, rate, n_resamples, seed),
+        fresh_fpir(strangers.best, strangers.individuals, lines.of_non_mated, lines.refit, n_resamples, seed),
         share_of(missed, known.individuals, n_resamples, seed),
     )
 
 
-def _rests_on(known: _Searches, strangers: _Searches) -> dict[str, Any]:
+def _where(lines: Lines, groups: Groups | None) -> dict[str, Any]:
+    """Where the lines stand."""
+    of_groups = {} if groups is None else {"group_column": groups.column, "group_thresholds": lines.of_groups}
+    return {"threshold": lines.threshold, "new_below": lines.new_below, **of_groups}
+
+
+def _rests_on(known: Searches, strangers: Searches) -> dict[str, Any]:
     """What the scores mean, and how many searches there were."""
     mated = known.matches
     names = {"scale": mated.scale, "model": mated.model, "n_gallery": mated.n_gallery}
     return {**names, "n_mated": len(mated), "n_non_mated": len(strangers.matches)}
 
 
-def _choice(known: _Searches, strangers: _Searches, share_new: float) -> dict[str, Any]:
+def _choice(known: Searches, strangers: Searches, share_new: float) -> dict[str, Any]:
     """The probabilities' parameters, from the searches that found anything."""
     n_weighed = max(1, min(likelihood.N_WEIGHED, known.matches.n_gallery - 1, known.matches.k, strangers.matches.k))
     found, met = np.isfinite(known.best), np.isfinite(strangers.best)
@@ -150,7 +142,7 @@ def _choice(known: _Searches, strangers: _Searches, share_new: float) -> dict[st
     return {**asdict(choice), "n_weighed": n_weighed}
 
 
-def _searches(matches: Matches, identities: npt.ArrayLike, kind: str) -> _Searches:
+def _searches(matches: Matches, identities: npt.ArrayLike, kind: str) -> Searches:
     names = np.asarray(identities).astype(np.str_)
     if names.shape != (len(matches),):
         raise InputError(f"expected one identity per {kind} search, found {names.shape} for {len(matches)} searches")
@@ -162,7 +154,8 @@ def _searches(matches: Matches, identities: npt.ArrayLike, kind: str) -> _Search
     if kind == "non-mated" and is_mate.any():
         row = int(np.argmax(is_mate.any(axis=1)))
         raise InputError(f"expected no {kind} search to meet its own individual, found '{names[row]}' in row {row}")
-    return _Searches(matches, np.unique(names, return_inverse=True)[1].reshape(-1), _mate_places(matches, is_mate))
+    individuals = np.unique(names, return_inverse=True)[1].reshape(-1)
+    return Searches(matches, individuals, _mate_places(matches, is_mate), matches.scores, matches.best_scores)
 
 
 def _mate_places(matches: Matches, is_mate: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
@@ -181,7 +174,7 @@ def _check_shares(share_new: float, unsure_miss: float, n_resamples: int) -> Non
         raise ConfigError(f"expected n_resamples of at least 1, found {n_resamples}", key="n_resamples")
 
 
-def _check_enough(known: _Searches, strangers: _Searches) -> None:
+def _check_enough(known: Searches, strangers: Searches) -> None:
     if not np.isfinite(strangers.best).any():
         raise NotFittedError(
             "expected at least two labelled individuals that can be compared with each other, found fewer: nothing "
@@ -194,13 +187,19 @@ def _check_enough(known: _Searches, strangers: _Searches) -> None:
         )
 
 
-def _share_called_new(known: _Searches, strangers: _Searches, threshold: float, share_new: float) -> float:
-    return float((known.best < threshold).mean() * (1 - share_new) + (strangers.best < threshold).mean() * share_new)
+def _share_called_new(known: Searches, strangers: Searches, lines: Lines, share_new: float) -> float:
+    called = (known.best < lines.of_mated).mean() * (1 - share_new)
+    return float(called + (strangers.best < lines.of_non_mated).mean() * share_new)
 
 
 def _notes(goal: Goal, fpir: Estimate, fnir: Estimate, called_new: float) -> tuple[str, ...]:
     """What the user should know before trusting the line."""
     notes = []
+    if goal.name == "conformal" and goal.value is not None and fpir.high > _FAR * goal.value:
+        notes.append(
+            f"FPIR {goal.value:g} is promised on average over galleries of {fpir.n} individuals; with this one, it "
+            f"may reach {fpir.high:.2g} among fresh strangers."
+        )
     if goal.name == "fpir" and goal.value is not None and fpir.high > _FAR * goal.value:
         notes.append(
             f"{fpir.n} individuals cannot promise FPIR {goal.value:g}: among fresh strangers it may reach "

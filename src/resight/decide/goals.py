@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from resight.errors import ConfigError
 
-_RATES = ("fpir", "share-new")
+_RATES = ("fpir", "conformal", "share-new")
 _BEST = ("map@5", "baks-baus")
-KNOWN = ("fpir=RATE", "share-new=SHARE", *(f"best={measure}" for measure in _BEST))
+KNOWN = ("fpir=RATE", "conformal=RATE", "share-new=SHARE", *(f"best={measure}" for measure in _BEST))
 """The goals that there are, as a user writes them."""
 
 
@@ -19,13 +19,14 @@ class Goal:
     | goal | the line |
     |---|---|
     | `fpir=0.01` | calls at most that share of strangers by a known name; leaves room for *unsure* |
+    | `conformal=0.05` | promises each new stranger that rate, from finitely many; leaves room for *unsure* |
     | `share-new=0.165` | calls that share of all queries new |
     | `best=map@5` | gives the best expected mean average precision of five labels |
     | `best=baks-baus` | gives the best expected √(BAKS·BAUS), known and unknown identities alike |
 
     Args:
-        name: "fpir", "share-new", "map@5" or "baks-baus".
-        value: the rate or share, between 0 and 1, for the first two; else None.
+        name: "fpir", "conformal", "share-new", "map@5" or "baks-baus".
+        value: the rate or share, between 0 and 1, for the first three; else None.
 
     Raises:
         ConfigError: when the name is unknown, or the value missing, unwanted or out of range.
@@ -60,7 +61,12 @@ class Goal:
     @property
     def two_way(self) -> bool:
         """Whether every query is called known or new, so that none is unsure."""
-        return self.name != "fpir"
+        return self.promised_fpir is None
+
+    @property
+    def promised_fpir(self) -> float | None:
+        """The share of strangers that may be called by a known name; None where the goal is another one."""
+        return self.value if self.name in ("fpir", "conformal") else None
 
     @classmethod
     def parse(cls, text: str) -> Goal:

@@ -7,45 +7,43 @@ drawing from these n can see: the intervals always reach it (Clopper and Pearson
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from resight.core import Estimate
-from resight.core.rates import n_allowed, unseen
+from resight.core.rates import unseen
 
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating]
+Refit = Callable[[Codes], float | npt.NDArray[np.float64]]
 LEVEL = 0.95
 
 
-def fresh_fpir(best: Floats, individuals: Codes, threshold: float, rate: float, n_draws: int, seed: int) -> Estimate:
+def fresh_fpir(
+    best: Floats, individuals: Codes, lines: float | Floats, refit: Refit, n_draws: int, seed: int
+) -> Estimate:
     """FPIR at a threshold, and where the rate of fresh strangers is expected.
 
     Out-of-bag bootstrap over individuals (Efron 1983): draw as many individuals as there are, with
-    repetition; set the threshold for `rate` on them; take the rate of those that were not drawn. So
+    repetition; set the threshold on them; take the rate of those that were not drawn. So
     both the luck of the strangers that set the line and the luck of those that meet it are in it.
 
     Args:
         best: (P,) best scores of non-mated searches, −inf where nothing was found.
         individuals: (P,) number of the individual on each query, 0 to n − 1.
-        threshold: where the line stands.
-        rate: the share that the line was set for.
+        lines: where the line stands, for all or (P,) for each search.
+        refit: from (n,) how often each individual was drawn, where it would stand then.
         n_draws: bootstrap draws.
         seed: of the draws.
     """
-    order = np.argsort(-best, kind="stable")
-    falling, who = best[order], individuals[order]
-    first_equal = np.searchsorted(-falling, -falling, side="left")
     rates = []
     for times in _draws(int(individuals.max()) + 1, n_draws, seed):
-        drawn, left_out = np.cumsum(times[who]), np.cumsum(times[who] == 0)
-        if left_out[-1]:
-            blocked = np.searchsorted(drawn, n_allowed(rate, int(drawn[-1])), side="right")
-            accepted = first_equal[blocked] if blocked < len(best) else len(best)
-            rates.append((left_out[accepted - 1] if accepted else 0) / left_out[-1])
-    return _estimate(float((best >= threshold).mean()), rates, int(individuals.max()) + 1)
+        left_out = times[individuals] == 0
+        if left_out.any():
+            rates.append(float((best >= refit(times))[left_out].mean()))
+    return _estimate(float((best >= lines).mean()), rates, int(individuals.max()) + 1)
 
 
 def share_of(hits: npt.NDArray[np.bool_], individuals: Codes, n_draws: int, seed: int) -> Estimate:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ from resight.core import Candidate, Decision, Matches, OperatingPoint, Verdict
 from resight.decide.likelihood import Choice, alternatives
 from resight.errors import InputError
 
+QueryGroups = Sequence[str | None] | npt.NDArray[Any]
 _GROWN = 1.25
 
 
@@ -18,7 +21,9 @@ class GalleryGrownWarning(UserWarning):
     """The gallery holds many more individuals than the one that the operating point was fitted on."""
 
 
-def decide(matches: Matches, point: OperatingPoint, *, top: int | None = None) -> tuple[Decision, ...]:
+def decide(
+    matches: Matches, point: OperatingPoint, groups: QueryGroups | None = None, *, top: int | None = None
+) -> tuple[Decision, ...]:
     """A verdict, an identity and probabilities for each query.
 
     A query is KNOWN when its best score is at least the threshold, NEW when it is below
@@ -28,6 +33,8 @@ def decide(matches: Matches, point: OperatingPoint, *, top: int | None = None) -
     Args:
         matches: distinct individuals; at least `point.n_weighed` places, unless the gallery is smaller.
         point: where the line is drawn.
+        groups: (Q,) what the column `point.group_column` says of each query, None where it is not
+            known; exactly when the point has such a column.
         top: candidates to list per query; default: all.
 
     Returns:
@@ -35,7 +42,8 @@ def decide(matches: Matches, point: OperatingPoint, *, top: int | None = None) -
 
     Raises:
         MismatchError: when the matches are of another scale or model than the operating point.
-        InputError: when they are not distinct individuals or too few, or `top` is not at least 1.
+        InputError: when they are not distinct individuals or too few, the groups are missing or
+            unwanted, or `top` is not at least 1.
 
     Warns:
         GalleryGrownWarning: when the gallery has grown by more than a quarter since the fit.
@@ -43,11 +51,12 @@ def decide(matches: Matches, point: OperatingPoint, *, top: int | None = None) -
     if top is not None and top < 1:
         raise InputError(f"expected top of at least 1 candidate, found {top}")
     _warn_if_grown(matches, point)
+    lines = zip(*point.lines(groups, len(matches)), strict=True)
     of_candidates, of_new = probabilities(matches, point)
     best = matches.best_scores.astype(np.float64)
     listed = matches if top is None else matches.top(top)
-    rows = zip(matches.query_ids.tolist(), best, of_new, _candidates(listed, of_candidates), strict=True)
-    return tuple(_decision(query, score, new, candidates, point) for query, score, new, candidates in rows)
+    rows = zip(matches.query_ids.tolist(), best, of_new, _candidates(listed, of_candidates), lines, strict=True)
+    return tuple(_decision(*row) for row in rows)
 
 
 def probabilities(matches: Matches, point: OperatingPoint) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -82,7 +91,11 @@ def probabilities(matches: Matches, point: OperatingPoint) -> tuple[npt.NDArray[
 
 
 def predictions(
-    matches: Matches, point: OperatingPoint, k: int = 5, new_label: str = "new_individual"
+    matches: Matches,
+    point: OperatingPoint,
+    k: int = 5,
+    new_label: str = "new_individual",
+    groups: QueryGroups | None = None,
 ) -> list[list[str]]:
     """Up to `k` labels per query, best first, for a submission.
 
@@ -93,19 +106,21 @@ def predictions(
         point: where the line is drawn.
         k: labels per query, at least 1.
         new_label: the label that the submission uses for a new individual.
+        groups: as for `decide`.
 
     Returns:
         A list of different labels per query, in the order of the queries.
 
     Raises:
         MismatchError: when the matches are of another scale or model than the operating point.
-        InputError: when `k` is not at least 1.
+        InputError: when `k` is not at least 1, or the groups are missing or unwanted.
     """
     if k < 1:
         raise InputError(f"expected k of at least 1 label, found {k}")
     point.require_for(matches)
     _warn_if_grown(matches, point)
-    n_known = (matches.scores.astype(np.float64) >= point.threshold).sum(axis=1)
+    thresholds, _ = point.lines(groups, len(matches))
+    n_known = (matches.scores.astype(np.float64) >= thresholds[:, None]).sum(axis=1)
     rows = zip(matches.identities.tolist(), n_known.tolist(), strict=True)
     return [_labels(identities, n, new_label)[:k] for identities, n in rows]
 
@@ -116,13 +131,14 @@ def _labels(identities: list[str], n_known: int, new_label: str) -> list[str]:
 
 
 def _decision(
-    query: str, best: float, new: float, candidates: tuple[Candidate, ...], point: OperatingPoint
+    query: str, best: float, new: float, candidates: tuple[Candidate, ...], lines: tuple[float, float]
 ) -> Decision:
+    threshold, new_below = lines
     first = candidates[0].probability if candidates else 0.0
-    if best >= point.threshold:
+    if best >= threshold:
         return Decision(query, Verdict.KNOWN, candidates[0].identity, first, candidates, float(new))
-    two_way = point.new_below == point.threshold
-    if best < point.new_below and (two_way or new >= first):
+    two_way = new_below == threshold
+    if best < new_below and (two_way or new >= first):
         return Decision(query, Verdict.NEW, None, float(new), candidates, float(new))
     return Decision(query, Verdict.UNSURE, None, max(first, float(new)), candidates, float(new))
 

@@ -28,11 +28,21 @@ def keeping_fpir(non_mated_best: Scores, rate: float) -> float:
         non_mated_best: (P,) best scores; −inf where a search found nothing, one at least finite.
         rate: the share, above 0 and below 1.
     """
-    falling = np.sort(non_mated_best)[::-1]
-    blocked = falling[n_allowed(rate, len(falling))]
-    if np.isneginf(blocked):
-        return float(falling[np.isfinite(falling)].min())
-    return _just_above(blocked)
+    return accepting_at_most(non_mated_best, np.ones(len(non_mated_best)), n_allowed(rate, len(non_mated_best)))
+
+
+def accepting_at_most(best: Scores, weights: npt.NDArray[np.number], allowed: float) -> float:
+    """The lowest threshold at which the accepted searches weigh at most `allowed` together.
+
+    Args:
+        best: (P,) best scores; −inf where a search found nothing, one at least finite.
+        weights: (P,) of the searches, at least 0.
+        allowed: their weight that may be accepted.
+    """
+    order = np.argsort(-best, kind="stable")
+    place = int(np.searchsorted(np.cumsum(weights[order]), allowed, side="right"))
+    blocked = best[order[place]] if place < len(best) else np.float32(-np.inf)
+    return float(best[np.isfinite(best)].min()) if np.isneginf(blocked) else just_above(blocked)
 
 
 def missing_at_most(mated_best: Scores, miss: float) -> float:
@@ -123,7 +133,7 @@ def _places(values: Scores) -> list[float]:
     low, high = values[:-1], values[1:]
     middle = ((low.astype(np.float64) + high) / 2).astype(np.float32)
     between = np.where(middle > low, middle, high)
-    return [float(values[0]), *between.tolist(), _just_above(values[-1])]
+    return [float(values[0]), *between.tolist(), just_above(values[-1])]
 
 
 def _gained(values: Scores, scores: Scores, gains: Weights) -> Weights:
@@ -137,5 +147,6 @@ def _last_best(objective: Weights) -> int:
     return int(np.flatnonzero(objective >= objective.max() - _EVEN)[-1])
 
 
-def _just_above(score: np.float32) -> float:
+def just_above(score: np.float32) -> float:
+    """The next float32: the lowest threshold that a score does not reach."""
     return float(np.nextafter(np.float32(score), np.float32(np.inf)))

@@ -140,7 +140,7 @@ def cmc(matches: Matches, truth: Sequence[str] | Names, ks: Iterable[int]) -> di
 
 
 def average_precision_with_new(
-    matches: Matches, truth: Sequence[str] | Names, mated: npt.ArrayLike, threshold: float, k: int = 5
+    matches: Matches, truth: Sequence[str] | Names, mated: npt.ArrayLike, threshold: float | Floats, k: int = 5
 ) -> Floats:
     """1 / rank of the right answer within `k`, when "new" is put before the first candidate below a threshold.
 
@@ -150,7 +150,7 @@ def average_precision_with_new(
         matches: searches with distinct individuals and more than `k` places.
         truth: (Q,) the individual on each query; not looked at where not mated.
         mated: (Q,) whether the gallery could answer with the query's individual.
-        threshold: a candidate of at least this score stands before "new".
+        threshold: a candidate of at least this score stands before "new"; one for all or (Q,).
         k: how many places count, at least 1.
 
     Returns:
@@ -161,13 +161,14 @@ def average_precision_with_new(
     """
     require_places(matches, k)
     is_mated = mask_of(mated, len(matches))
-    n_before_new = (matches.present & (matches.scores.astype(np.float64) >= threshold)).sum(axis=1)
+    thresholds = np.broadcast_to(threshold, len(matches))
+    n_before_new = (matches.present & (matches.scores.astype(np.float64) >= thresholds[:, None])).sum(axis=1)
     ranks = 1.0 + n_before_new
     named = matches.select(is_mated)
     names = np.asarray(truth, dtype=object)[is_mated]
     own = ranks_of_mates(named, names)
     own_scores = best_score(named, mates_of(named, names)).astype(np.float64)
-    ranks[is_mated] = own + (own_scores < threshold)
+    ranks[is_mated] = own + (own_scores < thresholds[is_mated])
     return np.where(ranks <= k, 1 / ranks, 0.0)
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from resight.core import Catalogue, Embeddings, OperatingPoint
-from resight.decide import Goal, calibrate
+from resight.decide import Goal, Groups, calibrate
 from resight.pipeline.bundles import model_of
-from resight.pipeline.gallery import encounter_notes, fingerprint, labelled_gallery, require_columns
+from resight.pipeline.gallery import encounter_notes, fingerprint, labelled_gallery, require_columns, values_of
 from resight.pipeline.self_search import SelfSearch, self_search
 from resight.store import CatalogueStore
 
@@ -19,6 +19,7 @@ def calibrate_catalogue(
     goal: str = "fpir=0.01",
     *,
     same: Sequence[str] = (),
+    per: str | None = None,
     share_new: float = 0.5,
     model: str | Path | None = None,
     seed: int = 0,
@@ -27,23 +28,26 @@ def calibrate_catalogue(
 
     Args:
         folder: the catalogue.
-        goal: what the threshold must reach: "fpir=0.01", "share-new=0.165", "best=map@5", "best=baks-baus".
+        goal: what the threshold must reach: "fpir=0.01", "conformal=0.05", "share-new=0.165", "best=map@5",
+            "best=baks-baus".
         same: columns in which a candidate must agree with the query (side, species).
+        per: column whose values get a threshold each (side, species), as far as their scores differ.
         share_new: share of new individuals among the photos to come, for the probabilities.
         model: bundle, by name or path; default: the catalogue's own.
         seed: of the bootstrap.
 
     Raises:
-        ConfigError: when the goal is unknown or out of range.
-        NotFittedError: when the catalogue holds too little to fit anything.
+        ConfigError: when the goal is unknown or out of range, or cannot be promised to groups.
+        NotFittedError: when the catalogue holds too little to fit anything, or to promise the goal.
+        UnknownNameError: when there is no such column.
         StoreError: when there is no catalogue.
     """
     wanted = Goal.parse(goal)
     store = CatalogueStore.open(folder)
     gallery, embeddings = labelled_gallery(store, model_of(store, model))
-    require_columns(gallery, same)
+    require_columns(gallery, [*same, *([] if per is None else [per])])
     searches = self_search(gallery, embeddings, same=same, seed=seed)
-    point = fit(searches, gallery, embeddings, wanted, same=same, share_new=share_new, seed=seed)
+    point = fit(searches, gallery, embeddings, wanted, same=same, per=per, share_new=share_new, seed=seed)
     point = replace(point, notes=(*point.notes, *encounter_notes(gallery)))
     store.save_operating_point(point)
     return point
@@ -56,10 +60,11 @@ def fit(
     goal: Goal,
     *,
     same: Sequence[str] = (),
+    per: str | None = None,
     share_new: float = 0.5,
     seed: int = 0,
 ) -> OperatingPoint:
-    """The operating point for a goal, from the searches of a gallery in itself."""
+    """The operating point for a goal, from the searches of a gallery in itself; `per` names the column of groups."""
     return calibrate(
         searches.mated,
         searches.mated_identities,
@@ -69,6 +74,14 @@ def fit(
         n_photos=len(gallery),
         share_new=share_new,
         same=tuple(same),
+        groups=None if per is None else _groups(searches, gallery, per),
         seed=seed,
         fitted_on=fingerprint(gallery, embeddings),
     )
+
+
+def _groups(searches: SelfSearch, gallery: Catalogue, per: str) -> Groups:
+    mated, non_mated = (
+        values_of(gallery.select(found.query_ids), per) for found in (searches.mated, searches.non_mated)
+    )
+    return Groups(per, mated, non_mated)

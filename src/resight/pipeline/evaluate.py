@@ -101,6 +101,7 @@ def evaluate_catalogue(
     *,
     goal: str = "fpir=0.01",
     same: Sequence[str] = (),
+    per: str | None = None,
     share_new: float = 0.5,
     column: str = "split",
     gallery: str = "train",
@@ -122,6 +123,7 @@ def evaluate_catalogue(
         protocol: name of the protocol.
         goal: of the operating points that are fitted on the gallery.
         same: columns in which a candidate must agree with the query (side, species).
+        per: column whose values get a threshold each.
         share_new: share of new individuals that the probabilities assume.
         column: column that splits the catalogue.
         gallery: its value for the photos that answer.
@@ -141,9 +143,9 @@ def evaluate_catalogue(
         raise InputError(f"expected n_repeats of at least 1, found {n_repeats}")
     store = CatalogueStore.open(folder)
     catalogue, embeddings = labelled_gallery(store, model_of(store, model))
-    require_columns(catalogue, same)
+    require_columns(catalogue, [*same, *([] if per is None else [per])])
     setting = Setting(
-        Goal.parse(goal), tuple(same), share_new, column, gallery, queries, share_strangers, n_repeats, seed
+        Goal.parse(goal), tuple(same), share_new, column, gallery, queries, share_strangers, n_repeats, seed, per
     )
     trials = list(PROTOCOLS[protocol](catalogue, embeddings, setting))
     return summed_up(protocol, catalogue, embeddings.model, trials, seed)
@@ -226,13 +228,15 @@ def _judged(trial: Trial, number: int) -> pl.DataFrame:
     """One row per query; NaN where a measure does not speak of the query."""
     if trial.point is None or trial.matches is None or trial.truth is None or trial.mated is None:
         raise InputError("expected a trial with an operating point, found one without")
-    decisions = decide(trial.matches, trial.point)
+    decisions = decide(trial.matches, trial.point, trial.groups)
     known = np.array([decision.verdict is Verdict.KNOWN for decision in decisions])
     first = np.zeros(len(decisions), dtype=bool)
     first[trial.mated] = trial.searches.correct
-    labels = [labels[0] for labels in predictions(trial.matches, trial.point, k=1, new_label=NEW)]
+    said = predictions(trial.matches, trial.point, k=1, new_label=NEW, groups=trial.groups)
+    labels = [labels[0] for labels in said]
+    thresholds, _ = trial.point.lines(trial.groups, len(decisions))
     tied = trial.mated & ~first & (trial.matches.best_identities == trial.truth)
-    precision = average_precision_with_new(trial.matches, trial.truth, trial.mated, trial.point.threshold)
+    precision = average_precision_with_new(trial.matches, trial.truth, trial.mated, thresholds)
     return pl.DataFrame(
         {
             "trial": [str(number)] * len(decisions),

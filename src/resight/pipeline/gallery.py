@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 
-from resight.core import Catalogue, Embeddings
+from resight.core import Catalogue, Embeddings, OperatingPoint
 from resight.errors import InputError, UnknownNameError
 from resight.store import CatalogueStore
 
@@ -56,6 +58,21 @@ def require_columns(gallery: Catalogue, same: Sequence[str]) -> None:
             raise InputError(
                 f"expected values in column '{name}' of the catalogue, found none: label them or leave it out"
             )
+
+
+def groups_of(photos: Catalogue, point: OperatingPoint) -> npt.NDArray[np.str_] | None:
+    """(N,) what the column of an operating point's groups says of each photo, empty where it says nothing.
+
+    None when the operating point draws one line for all.
+    """
+    return None if point.group_column is None else values_of(photos, point.group_column)
+
+
+def values_of(photos: Catalogue, column: str) -> npt.NDArray[np.str_]:
+    """(N,) a column as text, empty where it is null or where there is no such column."""
+    if column not in photos.frame.columns:
+        return np.full(len(photos), "", np.str_)
+    return photos.frame[column].cast(pl.String).fill_null("").to_numpy().astype(np.str_)
 
 
 def fingerprint(gallery: Catalogue, embeddings: Embeddings) -> str:

@@ -48,6 +48,7 @@ def judge_holdout(
     *,
     goal: str = "fpir=0.01",
     same: Sequence[str] = (),
+    per: str | None = None,
     share_new: float = 0.5,
     model: str | Path | None = None,
     seed: int = 0,
@@ -64,6 +65,7 @@ def judge_holdout(
         name: of the split.
         goal: of the operating point.
         same: columns in which a candidate must agree with the query (side, species).
+        per: column whose values get a threshold each.
         share_new: share of new individuals that the probabilities assume.
         model: bundle, by name or path; default: the catalogue's own.
         seed: of the intervals.
@@ -74,11 +76,11 @@ def judge_holdout(
         InputError: when a side has no photo that can be judged.
         StoreError: when there is no catalogue, or the look cannot be logged.
     """
-    setting = Setting(Goal.parse(goal), tuple(same), share_new, seed=seed)
+    setting = Setting(Goal.parse(goal), tuple(same), share_new, seed=seed, per=per)
     store = CatalogueStore.open(folder)
     split = store.splits.named(name)
     catalogue, embeddings = labelled_gallery(store, model_of(store, model))
-    require_columns(catalogue, same)
+    require_columns(catalogue, [*same, *([] if per is None else [per])])
     sides = store.splits.sides(name)
     trials = list(_trials(catalogue, embeddings, split, sides, setting))
     placed = catalogue.select(np.array([image_id in sides for image_id in catalogue.frame["image_id"]], dtype=bool))
@@ -91,6 +93,7 @@ def judge_holdout(
         settings={
             "goal": goal,
             "same": list(same),
+            "per": per,
             "share_new": share_new,
             "seed": seed,
             "thresholds": [point.threshold for point in points],

@@ -17,7 +17,7 @@ from resight.decide import decide
 from resight.embed import Bundle, Failure, embed_all
 from resight.errors import InputError
 from resight.pipeline.bundles import bundle_for, external_model_of
-from resight.pipeline.gallery import fingerprint, labelled_gallery
+from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
 from resight.pipeline.self_search import N_CANDIDATES, who_may_answer
 from resight.pipeline.vector_contents import contents_of
 from resight.search import choose
@@ -202,7 +202,7 @@ class Identifier:
             raise InputError(f"expected top of at least 1 candidate, found {top}")
         queries = _with_content(queries.select(embeddings.image_ids), contents)
         matches = self.search(queries, embeddings, max(top, N_CANDIDATES))
-        decisions = decide(matches, self.point, top=top)
+        decisions = decide(matches, self.point, groups_of(queries, self.point), top=top)
         return Identification(decisions, matches, queries, self.point, failures, self._notes(queries))
 
     def _notes(self, queries: Catalogue) -> tuple[str, ...]:
@@ -220,11 +220,22 @@ class Identifier:
                     f"{n_without} of {len(queries)} photos have no '{name}' and were compared with every one, so more "
                     f"strangers may pass than was promised: give a table with it (labels)."
                 )
+        notes.extend(self._without_line(queries))
         known = set(self.gallery.column("content")) if "content" in self.gallery.frame.columns else set()
         n_known = sum(content in known for content in queries.column("content"))
         if n_known:
             notes.append(f"{n_known} of these photos are in the catalogue as they are; none answered for itself.")
         return tuple(notes)
+
+    def _without_line(self, queries: Catalogue) -> Iterator[str]:
+        """A sentence when photos are of no group that has a threshold of its own."""
+        groups, names = groups_of(queries, self.point), {one.value for one in self.point.group_thresholds}
+        n_without = 0 if groups is None else sum(group not in names for group in groups.tolist())
+        if n_without:
+            yield (
+                f"{n_without} of {len(queries)} photos have no '{self.point.group_column}' that the operating point "
+                "knows: they were judged by the threshold of all."
+            )
 
 
 def _with_content(queries: Catalogue, content: Mapping[str, str]) -> Catalogue:

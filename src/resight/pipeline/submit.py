@@ -14,6 +14,7 @@ from resight.datasets.submissions import write_rows
 from resight.decide import GalleryGrownWarning, predictions
 from resight.errors import InputError
 from resight.pipeline.forms import Form
+from resight.pipeline.gallery import groups_of
 from resight.pipeline.identify import Identification
 from resight.pipeline.pairs import PairScores
 
@@ -75,7 +76,9 @@ def _of_photos(found: Identification, form: Form) -> dict[str, Answer]:
     names = {image_id: name for name, image_id in form.names(found.queries).items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GalleryGrownWarning)  # the decisions have warned
-        ranked = predictions(found.matches, found.point, form.of.n_labels, form.of.new_label)
+        ranked = predictions(
+            found.matches, found.point, form.of.n_labels, form.of.new_label, groups_of(found.queries, found.point)
+        )
     answers = {}
     for decision, labels in zip(found, ranked, strict=True):
         score = decision.candidates[0].probability if decision.candidates else 0.0

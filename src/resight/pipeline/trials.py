@@ -18,7 +18,8 @@ from resight.decide import Goal
 from resight.errors import InputError, NotFittedError, UnknownNameError
 from resight.evaluate import Searches
 from resight.pipeline.calibrate import fit
-from resight.pipeline.self_search import N_CANDIDATES, has_mate, self_search, who_may_answer
+from resight.pipeline.gallery import groups_of
+from resight.pipeline.self_search import N_CANDIDATES, SelfSearch, has_mate, self_search, who_may_answer
 from resight.search import choose
 
 
@@ -36,6 +37,7 @@ class Setting:
         share_strangers: share of the individuals that are left out of the gallery ("open-set").
         n_repeats: how many such splits.
         seed: of every draw.
+        per: column whose values get a threshold each.
     """
 
     goal: Goal
@@ -47,6 +49,7 @@ class Setting:
     share_strangers: float = 0.5
     n_repeats: int = 10
     seed: int = 0
+    per: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,7 @@ class Trial:
         truth: (Q,) text, the individual on each query of `matches`.
         mated: (Q,) whether the gallery could answer with it.
         point: fitted without these queries.
+        groups: (Q,) text, the group of each query, when the point draws a line for each.
         notes: sentences for the user.
     """
 
@@ -68,6 +72,7 @@ class Trial:
     mated: npt.NDArray[np.bool_] | None = None
     point: OperatingPoint | None = None
     notes: tuple[str, ...] = ()
+    groups: npt.NDArray[np.str_] | None = None
 
 
 def other_encounters(catalogue: Catalogue, embeddings: Embeddings, setting: Setting) -> Iterator[Trial]:
@@ -155,13 +160,19 @@ def trial(
     answerable = mated | ~np.isin(truth, names)  # a named individual that no photo may answer for is neither
     matches, truth, mated = matches.select(answerable), truth[answerable], mated[answerable]
     notes = _left_out(int((~answerable).sum()))
-    point = None
+    point, groups = None, None
     try:
         inner = self_search(gallery, vectors, same=setting.same, seed=seed)
-        point = fit(inner, gallery, vectors, setting.goal, same=setting.same, share_new=setting.share_new, seed=seed)
+        point = _fitted(inner, gallery, vectors, setting, seed)
+        groups = groups_of(queries.select(matches.query_ids), point)
     except NotFittedError as error:
         notes = (*notes, f"no operating point: {error}")
-    return Trial(Searches.of(matches, truth, mated), matches, truth, mated, point, notes)
+    return Trial(Searches.of(matches, truth, mated), matches, truth, mated, point, notes, groups)
+
+
+def _fitted(inner: SelfSearch, gallery: Catalogue, vectors: Embeddings, setting: Setting, seed: int) -> OperatingPoint:
+    same, per, share_new = setting.same, setting.per, setting.share_new
+    return fit(inner, gallery, vectors, setting.goal, same=same, per=per, share_new=share_new, seed=seed)
 
 
 def _left_out(n: int) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ __all__ = ["FeatureCache", "Keypoints", "StoredFeatures", "feature_key"]
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1
 _CODES = ("uint8", "int8", "float16", "float32")
+_LONGEST_CODE = 65_536
 _ALL_CHECKED_UP_TO = 2_000
 _TABLES = (
     "CREATE TABLE about (model TEXT NOT NULL, codes TEXT NOT NULL, dimension INTEGER NOT NULL)",
@@ -143,18 +144,8 @@ class FeatureCache:
         Raises:
             StoreError: when the cache is locked, or the disk refuses.
         """
-        if not self._index.exists():
-            return _chosen({}, np.zeros(0, _record(np.dtype(np.uint8), 0)))
         with self._in_plain_words():
-            try:
-                with self._transaction(writes=False) as connection:
-                    kind = _kind(connection, self.model) or _record(np.dtype(np.uint8), 0)
-                    places = _places(connection, keys)
-                    records = self._mapped(kind)
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
-                    raise
-                return _chosen({}, np.zeros(0, _record(np.dtype(np.uint8), 0)))  # `add` begins anew
+            places, records = self._looked_up(keys)
         whole = _whole(records, places)
         if len(whole) < len(places):
             _LOG.warning("local features of %d photos in %s are broken", len(places) - len(whole), self.folder)
@@ -180,8 +171,24 @@ class FeatureCache:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
                 _LOG.warning("the index of the local features in %s is broken (%s): begun anew", self.folder, error)
-                self._index.unlink(missing_ok=True)
+                for name in (f"{self._index.name}-journal", self._index.name):
+                    (self.folder / name).unlink(missing_ok=True)
                 return self._add(given)
+
+    def _looked_up(self, keys: Sequence[str]) -> tuple[dict[str, _Place], npt.NDArray[Any]]:
+        """What the index says of these photos, and the records that it speaks of."""
+        nothing: dict[str, _Place] = {}
+        if not self._index.exists():
+            return nothing, np.zeros(0, _record(np.dtype(np.uint8), 0))
+        try:
+            with self._transaction(writes=False) as connection:
+                kind = _kind(connection, self.model)
+                if kind is not None:
+                    return _places(connection, keys), self._mapped(kind)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+        return nothing, np.zeros(0, _record(np.dtype(np.uint8), 0))  # nothing yet, or broken: `add` begins anew
 
     def _add(self, given: Mapping[str, Keypoints]) -> int:
         with self._transaction(writes=True) as connection:
@@ -244,13 +251,16 @@ def _record(codes: np.dtype[Any], dimension: int) -> np.dtype[Any]:
 
 def _kind(connection: sqlite3.Connection, model: str) -> np.dtype[Any] | None:
     """The record of the keypoints that are here, or None when there are none yet."""
-    if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
         return None
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    found = connection.execute("SELECT model, codes, dimension FROM about").fetchall() if version == _FORMAT else []
-    if len(found) != 1 or found[0][0] != model or found[0][1] not in _CODES:
-        raise sqlite3.DatabaseError("it is of another method or version")
-    return _record(np.dtype(found[0][1]), int(found[0][2]))
+    ours = version == _FORMAT and tables == {"about", "photos"}
+    found = connection.execute("SELECT model, codes, dimension FROM about").fetchall() if ours else []
+    for name, codes, dimension in found:
+        if name == model and codes in _CODES and isinstance(dimension, int) and 0 <= dimension <= _LONGEST_CODE:
+            return _record(np.dtype(codes), dimension)
+    raise sqlite3.DatabaseError("it is of another method or version")
 
 
 def _begun(connection: sqlite3.Connection, model: str, first: Keypoints) -> np.dtype[Any]:

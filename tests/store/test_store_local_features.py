@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from resight.errors import MismatchError, StoreError
-from resight.store import local_features
+from resight.store import feature_records, local_features
 from resight.store.local_features import FeatureCache, feature_key
 from store import fake_keypoints
 from store.fake_keypoints import DIMENSION, MODEL, N_AT_ONCE, N_PHOTOS, batches, keep_all, key_of, keypoints_of
@@ -144,7 +144,7 @@ class TestDamage:
         assert check(cache.read(ALL)) == ALL
 
     def test_of_many_photos_some_are_looked_at_and_all_when_one_is_broken(self, cache, monkeypatch):
-        monkeypatch.setattr(local_features, "_ALL_CHECKED_UP_TO", 2)
+        monkeypatch.setattr(feature_records, "_ALL_CHECKED_UP_TO", 2)
         records(cache).write_bytes(bytes(records(cache).stat().st_size))
         assert [number % 7 for number in map(ALL.index, cache.read(ALL).keys)] == [0] * len(cache.read(ALL).keys)
 
@@ -223,9 +223,9 @@ class TestKilled:
         def snapshot():
             shutil.copytree(cache.folder, tmp_path / "steps" / str(len(list((tmp_path / "steps").iterdir()))) / MODEL)
 
-        whole_checksum, fsync = local_features._checksum, os.fsync
+        whole_checksum, fsync = local_features.checksum, os.fsync
         monkeypatch.setattr(os, "fsync", lambda file: (fsync(file), snapshot()))
-        monkeypatch.setattr(local_features, "_checksum", lambda *block: (snapshot(), whole_checksum(*block))[1])
+        monkeypatch.setattr(local_features, "checksum", lambda *block: (snapshot(), whole_checksum(*block))[1])
         cache.add(["key-100", "key-101"], [keypoints_of(100), keypoints_of(101)])
         monkeypatch.undo()
         left = sorted((tmp_path / "steps").iterdir())

@@ -11,18 +11,18 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from resight.errors import MismatchError, StoreError
+from resight.errors import StoreError
+from resight.store.feature_records import CODES, Keypoints, Place, as_records, checksum, record_of, whole_ones
 from resight.store.labels import parts
 from resight.store.vectors import file_stem
 
@@ -30,52 +30,12 @@ __all__ = ["FeatureCache", "Keypoints", "StoredFeatures", "feature_key"]
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1
-_CODES = ("uint8", "int8", "float16", "float32")
 _LONGEST_CODE = 65_536
-_ALL_CHECKED_UP_TO = 2_000
 _TABLES = (
     "CREATE TABLE about (model TEXT NOT NULL, codes TEXT NOT NULL, dimension INTEGER NOT NULL)",
     """CREATE TABLE photos (key TEXT PRIMARY KEY, start INTEGER NOT NULL, stop INTEGER NOT NULL,
        width INTEGER NOT NULL, height INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID""",
 )
-
-
-class _Place(NamedTuple):
-    """Where the records of a photo lie, and what else the index says of it."""
-
-    start: int
-    stop: int
-    width: int
-    height: int
-    checksum: int
-
-    def is_inside(self, n_records: int) -> bool:
-        if not all(isinstance(number, int) for number in self):
-            return False
-        return 0 <= self.start <= self.stop <= n_records and min(self.width, self.height) > 0
-
-    def is_sound(self, records: npt.NDArray[Any]) -> bool:
-        return _checksum(records[self.start : self.stop], (self.width, self.height)) == self.checksum
-
-
-class Keypoints(Protocol):
-    """The keypoints of one photo, as a cache keeps them."""
-
-    @property
-    def points(self) -> npt.NDArray[np.float32]:
-        """(M, 2) where they lie."""
-
-    @property
-    def frames(self) -> npt.NDArray[np.float32]:
-        """(M, 2) size and angle."""
-
-    @property
-    def codes(self) -> npt.NDArray[Any]:
-        """(M, D) descriptors; D and the type are those of the method."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in px of the working photo."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +106,7 @@ class FeatureCache:
         """
         with self._in_plain_words():
             places, records = self._looked_up(keys)
-        whole = _whole(records, places)
+        whole = whole_ones(records, places)
         if len(whole) < len(places):
             _LOG.warning("local features of %d photos in %s are broken", len(places) - len(whole), self.folder)
         return _chosen({key: whole[key] for key in keys if key in whole}, records)
@@ -175,11 +135,11 @@ class FeatureCache:
                     (self.folder / name).unlink(missing_ok=True)
                 return self._add(given)
 
-    def _looked_up(self, keys: Sequence[str]) -> tuple[dict[str, _Place], npt.NDArray[Any]]:
+    def _looked_up(self, keys: Sequence[str]) -> tuple[dict[str, Place], npt.NDArray[Any]]:
         """What the index says of these photos, and the records that it speaks of."""
-        nothing: dict[str, _Place] = {}
+        nothing: dict[str, Place] = {}
         if not self._index.exists():
-            return nothing, np.zeros(0, _record(np.dtype(np.uint8), 0))
+            return nothing, np.zeros(0, record_of(np.dtype(np.uint8), 0))
         try:
             with self._transaction(writes=False) as connection:
                 kind = _kind(connection, self.model)
@@ -188,7 +148,7 @@ class FeatureCache:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
-        return nothing, np.zeros(0, _record(np.dtype(np.uint8), 0))  # nothing yet, or broken: `add` begins anew
+        return nothing, np.zeros(0, record_of(np.dtype(np.uint8), 0))  # nothing yet, or broken: `add` begins anew
 
     def _add(self, given: Mapping[str, Keypoints]) -> int:
         with self._transaction(writes=True) as connection:
@@ -196,11 +156,11 @@ class FeatureCache:
             _forget_broken(connection, self._mapped(kind), list(given))
             have = _places(connection, list(given))
             new = {key: photo for key, photo in given.items() if key not in have}
-            blocks = [_as_records(photo, kind) for photo in new.values()]
+            blocks = [as_records(photo, kind) for photo in new.values()]
             start = int(connection.execute("SELECT coalesce(max(stop), 0) FROM photos").fetchone()[0])
             self._append(start, blocks)
             for (key, photo), block in zip(new.items(), blocks, strict=True):
-                row = (key, start, start + len(block), *photo.size, _checksum(block, photo.size))
+                row = (key, start, start + len(block), *photo.size, checksum(block, photo.size))
                 connection.execute("INSERT INTO photos VALUES (?, ?, ?, ?, ?, ?)", row)
                 start += len(block)
         return len(new)
@@ -243,12 +203,6 @@ class FeatureCache:
             ) from error
 
 
-def _record(codes: np.dtype[Any], dimension: int) -> np.dtype[Any]:
-    """One keypoint as it stands in the file."""
-    pair = ("<f4", (2,))
-    return np.dtype([("points", *pair), ("frames", *pair), ("codes", codes.newbyteorder("<"), (dimension,))])
-
-
 def _kind(connection: sqlite3.Connection, model: str) -> np.dtype[Any] | None:
     """The record of the keypoints that are here, or None when there are none yet."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -258,8 +212,8 @@ def _kind(connection: sqlite3.Connection, model: str) -> np.dtype[Any] | None:
     ours = version == _FORMAT and tables == {"about", "photos"}
     found = connection.execute("SELECT model, codes, dimension FROM about").fetchall() if ours else []
     for name, codes, dimension in found:
-        if name == model and codes in _CODES and isinstance(dimension, int) and 0 <= dimension <= _LONGEST_CODE:
-            return _record(np.dtype(codes), dimension)
+        if name == model and codes in CODES and isinstance(dimension, int) and 0 <= dimension <= _LONGEST_CODE:
+            return record_of(np.dtype(codes), dimension)
     raise sqlite3.DatabaseError("it is of another method or version")
 
 
@@ -268,53 +222,27 @@ def _begun(connection: sqlite3.Connection, model: str, first: Keypoints) -> np.d
         connection.execute(statement)
     codes, dimension = first.codes.dtype.name, first.codes.shape[1]
     connection.execute("INSERT INTO about VALUES (?, ?, ?)", (model, codes, dimension))
-    return _record(np.dtype(codes), dimension)
+    return record_of(np.dtype(codes), dimension)
 
 
-def _places(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, _Place]:
+def _places(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Place]:
     columns = "key, start, stop, width, height, checksum"
     places = {}
     for part in parts(list(keys)):
         marks = ", ".join("?" * len(part))
         rows = connection.execute(f"SELECT {columns} FROM photos WHERE key IN ({marks})", list(part))  # noqa: S608  ?s
-        places.update({key: _Place(*place) for key, *place in rows})
+        places.update({key: Place(*place) for key, *place in rows})
     return places
-
-
-def _whole(records: npt.NDArray[Any], places: Mapping[str, _Place]) -> dict[str, _Place]:
-    """The places whose records are there and are those that were written."""
-    inside = {key: place for key, place in places.items() if place.is_inside(len(records))}
-    keys = list(inside)
-    some = np.unique(np.linspace(0, len(keys) - 1, min(len(keys), _ALL_CHECKED_UP_TO)).astype(np.int64))
-    if len(inside) == len(places) and all(inside[keys[row]].is_sound(records) for row in some):
-        return inside
-    return {key: place for key, place in inside.items() if place.is_sound(records)}
 
 
 def _forget_broken(connection: sqlite3.Connection, records: npt.NDArray[Any], keys: Sequence[str]) -> None:
     connection.execute("DELETE FROM photos WHERE stop > ?", (len(records),))
     places = _places(connection, keys)
-    for key in places.keys() - _whole(records, places).keys():
+    for key in places.keys() - whole_ones(records, places).keys():
         connection.execute("DELETE FROM photos WHERE key = ?", (key,))
 
 
-def _as_records(photo: Keypoints, kind: np.dtype[Any]) -> npt.NDArray[Any]:
-    if photo.codes.dtype != kind["codes"].base or photo.codes.shape[1:] != kind["codes"].shape:
-        raise MismatchError(
-            f"expected codes of {kind['codes'].shape[0]} {kind['codes'].base}, as this method gave before, found "
-            f"{photo.codes.shape[1]} {photo.codes.dtype}: give the other method another model id"
-        )
-    block = np.zeros(len(photo.points), kind)
-    for name in ("points", "frames", "codes"):
-        block[name] = getattr(photo, name)
-    return block
-
-
-def _checksum(block: npt.NDArray[Any], size: tuple[int, int]) -> int:
-    return zlib.crc32(block.tobytes(), zlib.crc32(repr(size).encode()))
-
-
-def _chosen(places: Mapping[str, _Place], records: npt.NDArray[Any]) -> StoredFeatures:
+def _chosen(places: Mapping[str, Place], records: npt.NDArray[Any]) -> StoredFeatures:
     numbers = np.array([place[:4] for place in places.values()], np.int64).reshape(-1, 4)
     pool = {name: records[name] for name in ("points", "frames", "codes")}
     return StoredFeatures(tuple(places), numbers[:, :2], numbers[:, 2:].astype(np.int32), **pool)

@@ -1,0 +1,293 @@
+"""The recipe of re-ranking: which pairs are compared, by what, and how that becomes one answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from resight.config.options import Names, Options
+from resight.config.reading import fingerprint_of, parsed, text_of_file
+from resight.config.writing import to_toml
+
+_SHIPPED = Path(__file__).parents[1] / "recipes" / "rerank.toml"
+
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class ShortlistOptions(Options):
+    """Which photos of the gallery the dear scorers compare a query with.
+
+    Args:
+        n_photos: of the gallery, per query and per way to choose them.
+        by: ways to choose them: "global" by the embedding, "local-vocabulary" by the keypoints.
+    """
+
+    n_photos: Count = 50
+    by: Annotated[Names[Literal["global", "local-vocabulary"]], Field(min_length=1)] = ("global",)
+
+
+class _ScorerBase(Options):
+    name: Name | None = None
+
+    @property
+    def title(self) -> str:
+        """The name of the scorer's column: its own, else its kind."""
+        return self.name or str(self.kind)  # type: ignore[attr-defined]  # every kind has one
+
+
+class CosineOptions(_ScorerBase):
+    """Compares embeddings by their cosine.
+
+    Args:
+        name: of the scorer's column; default: its kind.
+        bundle: model by name or path; default: the catalogue's own.
+    """
+
+    kind: Literal["cosine"] = "cosine"
+    bundle: Name | None = None
+
+
+class LocalOptions(_ScorerBase):
+    """Compares keypoints, and whether they agree on one geometry.
+
+    Args:
+        name: of the scorer's column; default: its kind.
+        features: "rootsift", or a bundle of kind "local_features" by name or path.
+        max_side_px: the photo's longer side is brought to this length first.
+        n_keypoints: of a photo at most.
+        ratio: of the ratio test, above 0 to 1; 1 leaves it out.
+        mutual: whether keypoints must be each other's nearest.
+        geometry: what the matches must agree on.
+        tolerance_px: how far a match may lie off; default: a share of the photo's longer side.
+        matcher: bundle of kind "local_matcher", by name or path, in place of ratio and mutual.
+    """
+
+    kind: Literal["local"] = "local"
+    features: Name = "rootsift"
+    max_side_px: Annotated[int, Field(ge=8)] = 448
+    n_keypoints: Count = 800
+    ratio: Annotated[float, Field(gt=0, le=1)] = 0.8
+    mutual: bool = False
+    geometry: Literal["similarity", "affine", "homography", "fundamental"] = "similarity"
+    tolerance_px: Annotated[float, Field(gt=0)] | None = None
+    matcher: Name | None = None
+
+
+class HashOptions(_ScorerBase):
+    """Compares perceptual hashes: is it nearly the same photo?
+
+    Args:
+        name: of the scorer's column; default: its kind.
+    """
+
+    kind: Literal["hash"] = "hash"
+
+
+class AgreementOptions(_ScorerBase):
+    """Says whether columns agree, such as species and side.
+
+    Args:
+        name: of the scorer's column; default: its kind.
+        columns: of the catalogue.
+    """
+
+    kind: Literal["agreement"] = "agreement"
+    columns: Annotated[Names[Name], Field(min_length=1)] = ("species", "side")
+
+
+class DateOptions(_ScorerBase):
+    """Compares the dates of two photos.
+
+    Args:
+        name: of the scorer's column; default: its kind.
+        column: of the catalogue.
+    """
+
+    kind: Literal["date"] = "date"
+    column: Name = "date"
+
+
+class LogitsOptions(_ScorerBase):
+    """What a classifier of the gallery's individuals says of the photo's individual.
+
+    Args:
+        name: of the scorer's column; default: its kind.
+        bundle: the classifier, by name or path; default: the catalogue's own.
+    """
+
+    kind: Literal["logits"] = "logits"
+    bundle: Name | None = None
+
+
+class CohortScorerOptions(_ScorerBase):
+    """Another scorer's scores, freed of what strangers would score.
+
+    Args:
+        name: of the scorer's column; default: its kind.
+        of: name of the other scorer.
+        query_weight: of the query's side, at least 0.
+        photo_weight: of the photo's side, at least 0.
+        by_spread: divide by the standard deviation.
+    """
+
+    kind: Literal["cohort"] = "cohort"
+    of: Name = "cosine"
+    query_weight: Weight = 0.5
+    photo_weight: Weight = 0.5
+    by_spread: bool = False
+
+
+ScorerOptions = Annotated[
+    CosineOptions | LocalOptions | HashOptions | AgreementOptions | DateOptions | LogitsOptions | CohortScorerOptions,
+    Field(discriminator="kind"),
+]
+
+
+class FusionOptions(Options):
+    """How the scorers become one probability.
+
+    Args:
+        how: "stack", "mean", or "choose" between them by cross-validation over individuals.
+        n_folds: of that cross-validation.
+    """
+
+    how: Literal["choose", "stack", "mean"] = "choose"
+    n_folds: Annotated[int, Field(ge=2)] = 5
+
+
+class IdentityOptions(Options):
+    """How the photos of an individual become one score.
+
+    Args:
+        how: "best" photo, or "mean" of the best `m`.
+        m: photos that count, with "mean".
+    """
+
+    how: Literal["best", "mean"] = "best"
+    m: Count = 3
+
+
+class NeighbourOptions(Options):
+    """How a photo leans on its nearest ones.
+
+    Args:
+        k: how many they are.
+        alpha: how fast their weight falls with their cosine.
+    """
+
+    k: Count = 5
+    alpha: Weight = 3.0
+
+
+class ExpansionOptions(Options):
+    """What neighbours lend; without a table, nothing.
+
+    Args:
+        alpha_qe: to the queries.
+        dba: to the photos of the gallery.
+    """
+
+    alpha_qe: NeighbourOptions | None = None
+    dba: NeighbourOptions | None = None
+
+
+class CohortOptions(Options):
+    """Photos of strangers, of nobody in the gallery.
+
+    Args:
+        distractors: folder of them.
+        n_top_query: of the best strangers that a query is held against.
+        n_top_photo: of those that a photo of the gallery is held against.
+    """
+
+    distractors: Name | None = None
+    n_top_query: Count = 10
+    n_top_photo: Count = 5
+
+
+class RerankRecipe(Options):
+    r"""What is done to the candidates of a query before it is decided on.
+
+    Args:
+        same: columns in which a candidate must agree with its query.
+        shortlist: which photos are compared.
+        scorers: what compares them; each has a name of its own.
+        fusion: how their scores become one.
+        identity: how photos become individuals.
+        expansion: what neighbours lend.
+        cohort: strangers, for the scorers of kind "cohort".
+
+    Raises:
+        ConfigError: when a setting is unknown, of another kind or out of range.
+
+    Example:
+        >>> recipe = RerankRecipe.parse("[[scorers]]\nkind = 'local'\nn_keypoints = 400")
+        >>> recipe.scorers[0].title, recipe.scorers[0].max_side_px, recipe.shortlist.n_photos
+        ('local', 448, 50)
+        >>> RerankRecipe.parse(recipe.to_toml()) == recipe
+        True
+    """
+
+    same: Names[Name] = ()
+    shortlist: ShortlistOptions = ShortlistOptions()
+    scorers: Annotated[Names[ScorerOptions], Field(min_length=1)] = (CosineOptions(), LocalOptions())
+    fusion: FusionOptions = FusionOptions()
+    identity: IdentityOptions = IdentityOptions()
+    expansion: ExpansionOptions = ExpansionOptions()
+    cohort: CohortOptions = CohortOptions()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        titles = [scorer.title for scorer in self.scorers]
+        twice = next((title for title in titles if titles.count(title) > 1), None)
+        if twice is not None:
+            raise ValueError(f"expected another name for each scorer, found '{twice}' twice: set  name")
+        plain = [scorer.title for scorer in self.scorers if not isinstance(scorer, CohortScorerOptions)]
+        for scorer in self.scorers:
+            if isinstance(scorer, CohortScorerOptions) and scorer.of not in plain:
+                raise ValueError(
+                    f"expected the scorer '{scorer.title}' to be of one among {', '.join(plain) or 'none'}, "
+                    f"found '{scorer.of}'"
+                )
+        return self
+
+    @classmethod
+    def default(cls) -> Self:
+        """The recipe that ships with the package."""
+        return cls.read(_SHIPPED)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """The recipe of a TOML file.
+
+        Raises:
+            InputError: when the file cannot be read.
+            ConfigError: when it is no TOML, or a setting is unknown, of another kind or out of range.
+        """
+        return cls.parse(text_of_file(Path(path)), str(path))
+
+    @classmethod
+    def parse(cls, text: str, place: str = "recipe") -> Self:
+        """The recipe of a TOML text; `place` names it in errors.
+
+        Raises:
+            ConfigError: as for `read`.
+        """
+        return parsed(cls, text, place)
+
+    def to_toml(self) -> str:
+        """Every setting as TOML text; `parse` gives the same recipe back."""
+        return to_toml(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping that JSON can hold; what is not set is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when any setting does; the order of keys and the comments don't matter."""
+        return fingerprint_of("rerank", self.to_json())

@@ -101,11 +101,13 @@ def one_line(wish: Wish, known: Searches, strangers: Searches) -> Lines:
     miss = thresholds.missing_at_most(known.best, wish.unsure_miss)
     new_below = threshold if wish.goal.two_way else min(threshold, miss)
     rate = _rate(wish, strangers, threshold)
+    order = np.argsort(-strangers.best, kind="stable")  # sorting anew what is sorted costs little
+    best, individuals = strangers.best[order], strangers.individuals[order]
 
     def refit(times: Codes) -> float:
         if wish.goal.name == "conformal":
-            return conformal_line(strangers.best, strangers.individuals, rate, times)
-        return _keeping(strangers.best, rate, times[strangers.individuals])
+            return conformal_line(best, individuals, rate, times)
+        return _keeping(best, rate, times[individuals])
 
     return Lines(threshold, new_below, (), threshold, threshold, refit)
 

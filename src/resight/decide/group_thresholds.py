@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -82,19 +83,26 @@ class Members:
         level = max(rate, _TAIL)
         return cls(best, individuals, codes, n_groups, level, _noise(best, individuals, codes, n_groups, level, seed))
 
+    @cached_property
+    def _rows(self) -> tuple[Codes, ...]:
+        """The searches of each group that found anything, the best first."""
+        falling = np.argsort(-self.best, kind="stable")
+        falling = falling[np.isfinite(self.best[falling])]
+        return tuple(falling[self.codes[falling] == group] for group in range(self.n_groups))
+
+    @cached_property
+    def _whose(self) -> tuple[Codes, ...]:
+        """The individuals of each group."""
+        return tuple(np.unique(self.individuals[self.codes == group]) for group in range(self.n_groups))
+
     def n_individuals(self, times: Codes) -> Codes:
         """(G,): individuals of each group, where the i-th counts `times[i]` times."""
-        known = self.codes >= 0
-        both = np.unique(np.stack([self.codes[known], self.individuals[known]]), axis=1)
-        return np.bincount(both[0], weights=times[both[1]], minlength=self.n_groups).astype(np.int64)
+        return np.array([int(times[whose].sum()) for whose in self._whose], dtype=np.int64)
 
     def offsets(self, times: Codes) -> Floats:
         """(G,): how far the scores of each group stand above those of all, shrunk."""
-        begins = np.full(self.n_groups, np.nan)
-        for group in range(self.n_groups):
-            rows = np.flatnonzero((self.codes == group) & np.isfinite(self.best))
-            begins[group] = _tail(self.best[rows], times[self.individuals[rows]], self.level)
-        return _shrunk(begins, self.n_individuals(times), self.noise)
+        begins = [_tail(self.best[rows], times[self.individuals[rows]], self.level) for rows in self._rows]
+        return _shrunk(np.array(begins), self.n_individuals(times), self.noise)
 
     def moved(self, offsets: Floats, scores: Scores | None = None) -> Scores:
         """The scores, (P,) best or (P, K) any, less the offset of their query's group."""
@@ -187,13 +195,12 @@ def _rows_of(codes: Codes, n_groups: int) -> Iterator[Codes]:
     return (one for one in rows if len(one))
 
 
-def _tail(scores: Scores, weights: Codes, level: float) -> float:
+def _tail(falling: Scores, weights: Codes, level: float) -> float:
     """The highest score that the share `level` of the weight reaches; NaN where there is no weight."""
-    order = np.argsort(-scores, kind="stable")
-    reached = np.cumsum(weights[order])
+    reached = np.cumsum(weights)
     if not len(reached) or not reached[-1]:
         return float("nan")
-    return float(scores[order[np.searchsorted(reached, level * reached[-1])]])
+    return float(falling[np.searchsorted(reached, level * reached[-1])])
 
 
 def _shrunk(begins: Floats, n_individuals: Codes, noise: float) -> Floats:

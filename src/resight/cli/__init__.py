@@ -22,6 +22,7 @@ from resight.cli import (
     evaluate,
     explore,
     export,
+    group,
     identify,
     models,
     prepare,
@@ -68,6 +69,7 @@ for _verb in (
     explore.explore,
     duplicates.duplicates,
     export.export,
+    group.group,
     split.split,
     prepare.prepare,
 ):

@@ -8,6 +8,8 @@ from resight.pipeline.evaluate import Evaluation, evaluate_catalogue
 from resight.pipeline.exchange import Exported, export_catalogue
 from resight.pipeline.explore import explore_photos
 from resight.pipeline.forms import Form
+from resight.pipeline.group import group_catalogue
+from resight.pipeline.group_evaluation import GroupingEvaluation, evaluate_grouping
 from resight.pipeline.holdout import HoldoutEvaluation, judge_holdout
 from resight.pipeline.identify import Identification, Identifier
 from resight.pipeline.index import Indexed, index_photos
@@ -15,6 +17,7 @@ from resight.pipeline.pairs import PairScores, compare_pairs
 from resight.pipeline.precomputed import GivenVectors, identify_vectors, index_embeddings, read_vectors
 from resight.pipeline.prepare import prepare_copies
 from resight.pipeline.reporting import write_evaluation_report, write_identification_report
+from resight.pipeline.proposals import Grouping
 from resight.pipeline.splits import split_catalogue, write_side
 from resight.pipeline.submit import Submitted, write_submission
 
@@ -26,6 +29,8 @@ __all__ = [
     "Exported",
     "Form",
     "GivenVectors",
+    "Grouping",
+    "GroupingEvaluation",
     "HoldoutEvaluation",
     "Identification",
     "Identifier",
@@ -38,10 +43,12 @@ __all__ = [
     "compare_pairs",
     "conflicting_image_ids",
     "evaluate_catalogue",
+    "evaluate_grouping",
     "explore_photos",
     "export_catalogue",
     "find_duplicates",
     "find_leaks",
+    "group_catalogue",
     "identify_vectors",
     "index_embeddings",
     "index_photos",

@@ -1,0 +1,183 @@
+"""Grouping judged by labelled photos whose names are hidden: how right it is, and where to draw its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from resight.core import Catalogue, Embeddings, Pairs
+from resight.decide.constraints import Constraints
+from resight.decide.correlation import Linkage
+from resight.decide.grouping import Groups, group_photos
+from resight.errors import InputError
+from resight.evaluate.clustering import cluster_scores
+from resight.pipeline.group_constraints import constraints_of
+from resight.pipeline.pair_evidence import Evidence, PairEvidence, by_cosine, neighbour_pairs
+
+PROBABILITIES = (0.5, 0.35, 0.25, 0.15, 0.1, 0.06, 0.04, 0.025, 0.015)
+"""The least mean probabilities of a group among which the trials choose."""
+
+_MOST_PHOTOS = 2_000
+_FEWEST_INDIVIDUALS = 6
+
+
+@dataclass(frozen=True)
+class GroupRules:
+    """How photos are grouped.
+
+    Args:
+        same: columns in which photos must agree to be matched.
+        one_per_encounter: whether the user says that an encounter shows one individual.
+        n_neighbours: photos that each is compared with: those that look most like it.
+        linkage: as `cluster_blocks` takes it.
+        evidence: turns pairs into log-odds.
+    """
+
+    same: tuple[str, ...] = ()
+    one_per_encounter: bool = False
+    n_neighbours: int = 50
+    linkage: Linkage = "average"
+    evidence: Evidence = by_cosine
+
+    def pairs(self, photos: Catalogue, embeddings: Embeddings) -> Pairs:
+        """The pairs to compare."""
+        return neighbour_pairs(
+            photos, embeddings, self.n_neighbours, self.same, other_encounters=self.one_per_encounter
+        )
+
+    def constraints(self, photos: Catalogue, rejections: Mapping[str, Sequence[str]] | None = None) -> Constraints:
+        """What is known of the photos before any are compared."""
+        return constraints_of(photos, same=self.same, one_per_encounter=self.one_per_encounter, rejections=rejections)
+
+    def groups(
+        self,
+        photos: Catalogue,
+        pairs: Pairs,
+        said: PairEvidence,
+        min_probability: float,
+        rejections: Mapping[str, Sequence[str]] | None = None,
+    ) -> Groups:
+        """Group photos whose pairs were judged."""
+        constraints = self.constraints(photos, rejections)
+        names = photos.column("identity")
+        line = log_odds_of(min_probability)
+        absent = min(0.0, said.absent - line)
+        return group_photos(pairs, said.log_odds - line, constraints, names, absent=absent, linkage=self.linkage)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupTrial:
+    """What grouping made of photos whose names were hidden.
+
+    Args:
+        min_probability: the line that was drawn.
+        ari: adjusted Rand index over the hidden photos.
+        ami: adjusted mutual information over them.
+        n_individuals: on them, in truth.
+        n_groups: that they were put into.
+        sure: (H,) the confidence in each.
+        right: (H,) whether it stands where it belongs: in a known individual's group if it shows that one, in a
+            proposed group if most of its photos do, alone if no other photo at all shows its individual.
+    """
+
+    min_probability: float
+    ari: float
+    ami: float
+    n_individuals: int
+    n_groups: int
+    sure: npt.NDArray[np.float64]
+    right: npt.NDArray[np.bool_]
+
+
+def log_odds_of(probability: float) -> float:
+    """ln(p / (1 − p)).
+
+    Raises:
+        InputError: when the probability is not above 0 and below 1.
+    """
+    if not 0 < probability < 1:
+        raise InputError(f"expected min_probability above 0 and below 1, found {probability}")
+    return float(np.log(probability / (1 - probability)))
+
+
+def enough_to_try(photos: Catalogue) -> bool:
+    """Whether there are labelled individuals enough to hide some and to learn from the others."""
+    return photos.n_identities >= _FEWEST_INDIVIDUALS
+
+
+def trials(
+    photos: Catalogue,
+    embeddings: Embeddings,
+    rules: GroupRules,
+    probabilities: Sequence[float] = PROBABILITIES,
+    *,
+    n_repeats: int = 10,
+    seed: int = 0,
+) -> Iterator[tuple[GroupTrial, ...]]:
+    """Hide names, group, and compare: per repeat one trial for each probability.
+
+    Half of the individuals lose all their names, and one encounter of each other one its own. What is learned of pairs
+    is learned from the names that are left. Of more than 2,000 labelled photos whole individuals are drawn.
+
+    Args:
+        photos: labelled photos.
+        embeddings: one vector per photo of `photos`, in its order.
+        rules: how to group.
+        probabilities: the lines to try.
+        n_repeats: how often names are hidden.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    rows = _some_individuals(photos, rng)
+    photos, embeddings = photos.select(rows), embeddings.select(rows)
+    pairs = rules.pairs(photos, embeddings)
+    for _ in range(n_repeats):
+        hidden = _hidden(photos, rng)
+        told = photos.frame.with_columns(pl.when(~pl.Series(hidden)).then(pl.col("identity")).alias("identity"))
+        known = replace(photos, frame=told)
+        said = rules.evidence(known, embeddings, pairs, rules.same)
+        yield tuple(_judged(rules.groups(known, pairs, said, line), photos, hidden, line) for line in probabilities)
+
+
+def _judged(groups: Groups, photos: Catalogue, hidden: npt.NDArray[np.bool_], line: float) -> GroupTrial:
+    names = photos.column("identity").astype(np.str_)
+    scores = cluster_scores(names[hidden], groups.clusters[hidden])
+    right = _right(groups, names)[hidden]
+    sure = groups.confidence[hidden]
+    return GroupTrial(line, scores.ari, scores.ami, scores.n_individuals, scores.n_clusters, sure, right)
+
+
+def _right(groups: Groups, names: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
+    frame = pl.DataFrame({"name": names, "cluster": groups.clusters, "group": groups.identities})
+    most = pl.col("name").mode().sort().first().over("cluster")
+    expected = pl.when(pl.Series(groups.is_known)).then("group").otherwise(most)
+    alone = (pl.len().over("cluster") == 1) & ~pl.Series(groups.is_known)
+    is_right = pl.when(alone).then(pl.len().over("name") == 1).otherwise(pl.col("name") == expected)
+    return frame.select(is_right.alias("right"))["right"].to_numpy()
+
+
+def _some_individuals(photos: Catalogue, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    names = photos.column("identity").astype(np.str_)
+    unique, sizes = np.unique(names, return_counts=True)
+    order = rng.permutation(len(unique))
+    kept = unique[order[: max(1, int((np.cumsum(sizes[order]) <= _MOST_PHOTOS).sum()))]]
+    return np.flatnonzero(np.isin(names, kept))
+
+
+def _hidden(photos: Catalogue, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Which photos lose their name."""
+    names = photos.column("identity").astype(np.str_)
+    met = photos.frame.select(pl.coalesce("encounter", "image_id")).to_series().to_numpy().astype(np.str_)
+    unique = rng.permutation(np.unique(names))
+    strangers = set(unique[: len(unique) // 2].tolist())
+    hidden = np.isin(names, list(strangers))
+    for name in unique[len(unique) // 2 :].tolist():
+        own = np.flatnonzero(names == name)
+        meetings = np.unique(met[own])
+        if len(meetings) > 1:
+            hidden[own[met[own] == rng.choice(meetings)]] = True
+    return hidden

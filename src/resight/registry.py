@@ -37,6 +37,14 @@ _BUILT_IN: dict[str, dict[str, str]] = {
     },
     "local_features": {
         "rootsift": "resight.rerank.rootsift:Rootsift",
+        "xfeat": "resight.rerank.learned:LearnedFeatures",
+        "aliked": "resight.rerank.learned:LearnedFeatures",
+        "disk": "resight.rerank.learned:LearnedFeatures",
+    },
+    "local_matchers": {
+        "lightglue": "resight.rerank.learned:LearnedMatcher",
+        "lighterglue": "resight.rerank.learned:LearnedMatcher",
+        "superglue": "resight.rerank.superglue:Superglue",
     },
     "exports": {
         "csv": "resight.datasets.wildlife:TableExport",

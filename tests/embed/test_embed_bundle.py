@@ -174,7 +174,7 @@ def test_a_zip_with_a_damaged_file_is_refused(tmp_path):
 
 
 def test_a_zip_that_swells_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("resight.embed.bundle._MAX_GRAPH_BYTES", 10_000)
+    monkeypatch.setattr("resight.bundle_files.MAX_GRAPH_BYTES", 10_000)
     with pytest.raises(InputError, match=r"expected a model.onnx of at most 10,000 bytes, found 7,\d+,\d+"):
         Bundle.load(zipped(tmp_path / "bundle.zip", both()))
     with pytest.raises(InputError, match="at most 10,000 bytes"):

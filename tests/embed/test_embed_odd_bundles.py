@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from resight.bundle_files import asks_for_other_files
 from resight.embed import DEFAULT_BUNDLE, Bundle, hash_of, shipped_folder
-from resight.embed.graph_file import asks_for_other_files
 from resight.errors import ConfigError, InputError
 
 ENGINES = ["onnxruntime", *(["openvino"] if importlib.util.find_spec("openvino") else [])]

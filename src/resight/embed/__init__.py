@@ -1,5 +1,6 @@
 """From photos to vectors: bundles (a model with its preprocessing and licence) and embedding runs."""
 
+from resight.bundle_files import hash_of
 from resight.embed.bundle import (
     DEFAULT_BUNDLE,
     Bundle,
@@ -7,7 +8,6 @@ from resight.embed.bundle import (
     Engine,
     bundle_path,
     describe,
-    hash_of,
     shipped_bundles,
     shipped_folder,
 )

@@ -10,18 +10,16 @@ stands beside it.
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from resight.embed.graph_file import asks_for_other_files
+from resight.bundle_files import GRAPH, INFO, hash_of, read_graph, read_info
 from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError, UnknownNameError
 from resight.images import READING, ResizeMode, resize
 from resight.machine import usable_cores
@@ -34,9 +32,6 @@ DEFAULT_BUNDLE = "efficientnet-lite0"
 
 Engine = Literal["onnxruntime", "openvino"]
 
-_GRAPH, _INFO = "model.onnx", "model.json"
-_MAX_GRAPH_BYTES = 2_000_000_000
-_MAX_INFO_BYTES = 1_000_000
 _PREPROCESSING = ("input_side_px", "resize", "colour", "mean", "std")
 
 Three = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
@@ -141,13 +136,8 @@ class Bundle:
         if n_threads < 1:
             raise ConfigError(f"expected at least 1 thread, found {threads}", key="threads")
         place = bundle_path(name_or_path)
-        graph, info = _read(place)
-        if hash_of(graph) != info.weights:
-            raise MismatchError(
-                f"{place}: expected a {_GRAPH} with the hash {info.weights[:16]}… that {_INFO} states, found "
-                f"{hash_of(graph)[:16]}…: one of the two was changed; fetch or make the bundle again"
-            )
-        _refuse_other_files(graph, place)
+        info = _read_info(place)
+        graph = read_graph(place, info.weights)
         start = _onnxruntime if engine == "onnxruntime" else _openvino
         bundle = cls(info, start(graph, info, place, n_threads), n_threads, engine)
         bundle._refuse_odd_vectors(place)
@@ -203,10 +193,10 @@ class Bundle:
             length = float(np.linalg.norm(self.embed(picture)[0]))
         except Exception as error:  # engines raise what they like
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{place}: this {_GRAPH} does not run ({reason})") from error
+            raise InputError(f"{place}: this {GRAPH} does not run ({reason})") from error
         if not abs(length - 1) <= UNIT_TOLERANCE:  # holds for NaN too
             raise InputError(
-                f"{place}: expected vectors of unit length from {_GRAPH}, found one of length {length:.4g}: "
+                f"{place}: expected vectors of unit length from {GRAPH}, found one of length {length:.4g}: "
                 "let the graph end with a normalisation"
             )
 
@@ -218,7 +208,7 @@ class Bundle:
 
 def shipped_bundles() -> list[str]:
     """The names of the bundles that come with resight."""
-    return sorted(path.parent.name for path in shipped_folder().glob(f"*/{_INFO}"))
+    return sorted(path.parent.name for path in shipped_folder().glob(f"*/{INFO}"))
 
 
 def shipped_folder() -> Path:
@@ -240,11 +230,6 @@ def describe(name_or_path: str | Path = DEFAULT_BUNDLE) -> BundleInfo:
     return _read_info(bundle_path(name_or_path))
 
 
-def hash_of(data: bytes) -> str:
-    """64 hexadecimal characters: the 256-bit BLAKE2b hash of a file's content."""
-    return hashlib.blake2b(data, digest_size=32).hexdigest()
-
-
 def bundle_path(name_or_path: str | Path = DEFAULT_BUNDLE) -> Path:
     """The folder or zip of a bundle: that of a shipped name, else the path itself.
 
@@ -259,66 +244,17 @@ def bundle_path(name_or_path: str | Path = DEFAULT_BUNDLE) -> Path:
     return path
 
 
-def _read(place: Path) -> tuple[bytes, BundleInfo]:
-    return _member(place, _GRAPH, _MAX_GRAPH_BYTES), _read_info(place)
-
-
 def _read_info(place: Path) -> BundleInfo:
     try:
-        return BundleInfo.model_validate_json(_member(place, _INFO, _MAX_INFO_BYTES))
+        return BundleInfo.model_validate_json(read_info(place))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(file)"
-        raise ConfigError(f"{place / _INFO}: key '{key}': {first['msg']}.", key=key, known=_known_keys(key)) from error
+        raise ConfigError(f"{place / INFO}: key '{key}': {first['msg']}.", key=key, known=_known_keys(key)) from error
 
 
 def _known_keys(key: str) -> list[str]:
     return [] if key in BundleInfo.model_fields else list(BundleInfo.model_fields)
-
-
-def _member(place: Path, name: str, max_bytes: int) -> bytes:
-    """One file of a bundle. A zip is never unpacked, so nothing in it can reach out of its folder."""
-    try:
-        if place.is_dir():
-            path = place / name
-            _check_size(place, name, path.stat().st_size, max_bytes)
-            return path.read_bytes()
-        with zipfile.ZipFile(place) as archive:
-            inside = next(entry for entry in _checked_members(archive, place) if PurePosixPath(entry).name == name)
-            _check_size(place, name, archive.getinfo(inside).file_size, max_bytes)
-            return archive.read(inside)
-    except (OSError, StopIteration) as error:
-        raise InputError(f"{place}: expected a bundle with {_GRAPH} and {_INFO}, found no readable {name}") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise InputError(f"{place}: expected a folder or a zip with {_GRAPH} and {_INFO}, found neither") from error
-
-
-def _checked_members(archive: zipfile.ZipFile, place: Path) -> list[str]:
-    """The two files of a bundle, bare or together in one folder; anything else is refused."""
-    names = [name for name in archive.namelist() if not name.endswith("/")]
-    folders = {PurePosixPath(name).parent for name in names}
-    bare = sorted(PurePosixPath(name).name for name in names)
-    folder = next(iter(folders), PurePosixPath("."))
-    if bare != [_INFO, _GRAPH] or len(folders) != 1 or len(folder.parts) > 1 or folder.parts in (("..",), ("/",)):
-        raise InputError(f"{place}: expected a zip of {_GRAPH} and {_INFO} and nothing else, found {names[:5]}")
-    return names
-
-
-def _check_size(place: Path, name: str, n_bytes: int, max_bytes: int) -> None:
-    if n_bytes > max_bytes:
-        raise InputError(f"{place}: expected a {name} of at most {max_bytes:,} bytes, found {n_bytes:,}")
-
-
-def _refuse_other_files(graph: bytes, place: Path) -> None:
-    try:
-        elsewhere = asks_for_other_files(graph)
-    except ValueError as error:
-        raise InputError(f"{place}: expected an ONNX graph in {_GRAPH}, found {error}") from error
-    if elsewhere:
-        raise InputError(
-            f"{place}: expected a {_GRAPH} with all its weights inside, found weights in further files: "
-            "save it again as one file"
-        )
 
 
 def _onnxruntime(graph: bytes, info: BundleInfo, place: Path, threads: int) -> _Session:  # noqa: ARG001 - see _openvino
@@ -330,7 +266,7 @@ def _onnxruntime(graph: bytes, info: BundleInfo, place: Path, threads: int) -> _
     try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise InputError(f"{place}: onnxruntime cannot run this {_GRAPH} ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{place}: onnxruntime cannot run this {GRAPH} ({str(error).splitlines()[0]})") from error
     inputs, outputs = session.get_inputs(), session.get_outputs()
     _check_shapes(info, place, [list(one.shape) for one in inputs], [list(one.shape) for one in outputs])
     name = inputs[0].name
@@ -352,7 +288,7 @@ def _openvino(graph: bytes, info: BundleInfo, place: Path, threads: int) -> _Ses
     try:
         model = core.compile_model(core.read_model(graph), "CPU", pinned)
     except Exception as error:
-        raise InputError(f"{place}: OpenVINO cannot run this {_GRAPH} ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{place}: OpenVINO cannot run this {GRAPH} ({str(error).splitlines()[0]})") from error
     _check_shapes(info, place, [_dimensions(one) for one in model.inputs], [_dimensions(one) for one in model.outputs])
 
     def run(batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -370,6 +306,6 @@ def _check_shapes(info: BundleInfo, place: Path, inputs: list[list[object]], out
     fits = len(inputs) == len(outputs) == 1 and len(inputs[0]) == 4 and len(outputs[0]) == 2
     if not fits or inputs[0][1:] != [3, side, side] or outputs[0][1:] != [info.dimension]:
         raise MismatchError(
-            f"{place}: expected a graph from (B, 3, {side}, {side}) to (B, {info.dimension}) as {_INFO} states, "
+            f"{place}: expected a graph from (B, 3, {side}, {side}) to (B, {info.dimension}) as {INFO} states, "
             f"found one from {inputs} to {outputs}"
         )

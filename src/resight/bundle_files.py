@@ -1,0 +1,167 @@
+"""The files of a bundle: read from a folder or a zip, and checked, without running anything.
+
+A bundle holds `model.onnx`, the graph, and `model.json`, what it says of itself. A zip is read where
+it lies and never unpacked.
+
+An ONNX graph may keep its weights in other files and name them; an engine then reads whatever
+lies there, which no hash of the graph vouches for. The file is a protocol buffer message: fields
+of a number, a kind and a value, messages within messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from resight.errors import InputError, MismatchError
+
+__all__ = ["GRAPH", "INFO", "asks_for_other_files", "hash_of", "read_graph", "read_info"]
+
+GRAPH = "model.onnx"
+"""The file of a bundle with the graph and its weights."""
+
+INFO = "model.json"
+"""The file of a bundle with what it says of itself."""
+
+MAX_GRAPH_BYTES = 2_000_000_000
+MAX_INFO_BYTES = 1_000_000
+
+_INSIDE: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse tensor", 23: "sparse tensor"},
+    "sparse tensor": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+_PLACE_ELSEWHERE, _LIES_ELSEWHERE = 13, 14  # fields of a tensor: where its numbers are, and whether they are elsewhere
+_VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
+_LONGEST_VARINT = 10
+
+
+def read_graph(place: Path, weights: str) -> bytes:
+    """The graph of a bundle, after a look at what it asks for.
+
+    Args:
+        place: folder or zip.
+        weights: the hash that `model.json` states.
+
+    Raises:
+        InputError: when there is no graph, or its weights lie in further files.
+        MismatchError: when it is not the file that `model.json` describes.
+    """
+    graph = _member(place, GRAPH, MAX_GRAPH_BYTES)
+    if hash_of(graph) != weights:
+        raise MismatchError(
+            f"{place}: expected a {GRAPH} with the hash {weights[:16]}… that {INFO} states, found "
+            f"{hash_of(graph)[:16]}…: one of the two was changed; fetch or make the bundle again"
+        )
+    try:
+        elsewhere = asks_for_other_files(graph)
+    except ValueError as error:
+        raise InputError(f"{place}: expected an ONNX graph in {GRAPH}, found {error}") from error
+    if elsewhere:
+        raise InputError(
+            f"{place}: expected a {GRAPH} with all its weights inside, found weights in further files: "
+            "save it again as one file"
+        )
+    return graph
+
+
+def read_info(place: Path) -> bytes:
+    """What a bundle says of itself, as it stands in the file.
+
+    Raises:
+        InputError: when there is nothing readable.
+    """
+    return _member(place, INFO, MAX_INFO_BYTES)
+
+
+def hash_of(data: bytes) -> str:
+    """64 hexadecimal characters: the 256-bit BLAKE2b hash of a file's content."""
+    return hashlib.blake2b(data, digest_size=32).hexdigest()
+
+
+def asks_for_other_files(graph: bytes) -> bool:
+    """Whether a tensor of an ONNX graph has its numbers in another file.
+
+    Raises:
+        ValueError: when the bytes are not such a message; what cannot be read cannot be vouched for.
+    """
+    left = [("model", 0, len(graph))]
+    while left:
+        kind, start, end = left.pop()
+        for number, first, last in _fields(graph, start, end):
+            if kind == "tensor" and (number == _PLACE_ELSEWHERE or (number == _LIES_ELSEWHERE and last > 0)):
+                return True
+            if number in _INSIDE[kind] and first >= 0:
+                left.append((_INSIDE[kind][number], first, last))
+    return False
+
+
+def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number, start and end of each field; of one that holds no bytes -1 and its number."""
+    while at < end:
+        key, at = _varint(data, at, end)
+        kind = key & 7
+        if kind == _VARINT:
+            value, at = _varint(data, at, end)
+            yield key >> 3, -1, value
+        elif kind == _BYTES:
+            size, at = _varint(data, at, end)
+            yield key >> 3, at, at + size
+            at += size
+        elif kind in (_FIXED_64, _FIXED_32):
+            at += 8 if kind == _FIXED_64 else 4
+        else:
+            raise ValueError(f"a field of kind {kind} at byte {at}")
+        if at > end:
+            raise ValueError(f"the end inside a field at byte {at}")
+
+
+def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    value = 0
+    for place in range(_LONGEST_VARINT):
+        if at + place >= end:
+            break
+        value |= (data[at + place] & 0x7F) << (7 * place)
+        if data[at + place] < 0x80:
+            return value, at + place + 1
+    raise ValueError(f"no number at byte {at}")
+
+
+def _member(place: Path, name: str, max_bytes: int) -> bytes:
+    """One file of a bundle. A zip is never unpacked, so nothing in it can reach out of its folder."""
+    try:
+        if place.is_dir():
+            path = place / name
+            _check_size(place, name, path.stat().st_size, max_bytes)
+            return path.read_bytes()
+        with zipfile.ZipFile(place) as archive:
+            inside = next(entry for entry in _checked_members(archive, place) if PurePosixPath(entry).name == name)
+            _check_size(place, name, archive.getinfo(inside).file_size, max_bytes)
+            return archive.read(inside)
+    except (OSError, StopIteration) as error:
+        raise InputError(f"{place}: expected a bundle with {GRAPH} and {INFO}, found no readable {name}") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise InputError(f"{place}: expected a folder or a zip with {GRAPH} and {INFO}, found neither") from error
+
+
+def _checked_members(archive: zipfile.ZipFile, place: Path) -> list[str]:
+    """The two files of a bundle, bare or together in one folder; anything else is refused."""
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    folders = {PurePosixPath(name).parent for name in names}
+    bare = sorted(PurePosixPath(name).name for name in names)
+    folder = next(iter(folders), PurePosixPath("."))
+    if bare != [INFO, GRAPH] or len(folders) != 1 or len(folder.parts) > 1 or folder.parts in (("..",), ("/",)):
+        raise InputError(f"{place}: expected a zip of {GRAPH} and {INFO} and nothing else, found {names[:5]}")
+    return names
+
+
+def _check_size(place: Path, name: str, n_bytes: int, max_bytes: int) -> None:
+    if n_bytes > max_bytes:
+        raise InputError(f"{place}: expected a {name} of at most {max_bytes:,} bytes, found {n_bytes:,}")

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resight.config import RerankRecipe
     from resight.core import (
         Candidate,
         Catalogue,
@@ -42,12 +43,14 @@ if TYPE_CHECKING:
     from resight.pipeline import (
         Alike,
         Identifier,
+        ablate_catalogue,
         calibrate_catalogue,
         evaluate_catalogue,
         explore_photos,
         export_catalogue,
         find_duplicates,
         find_leaks,
+        group_catalogue,
         index_embeddings,
         index_photos,
         judge_holdout,
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "resight.config": ("RerankRecipe",),
     "resight.core": (
         "Candidate",
         "Catalogue",
@@ -88,12 +92,14 @@ _HOMES = {
     "resight.pipeline": (
         "Alike",
         "Identifier",
+        "ablate_catalogue",
         "calibrate_catalogue",
         "evaluate_catalogue",
         "explore_photos",
         "export_catalogue",
         "find_duplicates",
         "find_leaks",
+        "group_catalogue",
         "index_embeddings",
         "index_photos",
         "judge_holdout",
@@ -123,17 +129,20 @@ __all__ = [
     "NotFittedError",
     "OperatingPoint",
     "Recipe",
+    "RerankRecipe",
     "ResightError",
     "StoreError",
     "UnknownNameError",
     "Verdict",
     "__version__",
+    "ablate_catalogue",
     "calibrate_catalogue",
     "evaluate_catalogue",
     "explore_photos",
     "export_catalogue",
     "find_duplicates",
     "find_leaks",
+    "group_catalogue",
     "index_embeddings",
     "index_photos",
     "judge_holdout",

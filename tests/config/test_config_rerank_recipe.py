@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import resight
-from resight.config import CosineOptions, LocalOptions, NeighbourOptions, RerankRecipe
+from resight.config import CosineOptions, LocalOptions, NaiveBayesOptions, RerankRecipe
 from resight.config.writing import to_toml
 from resight.errors import ConfigError, InputError
 from resight.rerank.geometry import GeometryModel
@@ -23,7 +23,6 @@ same = ["side", "species"]
 
 [shortlist]
 n_photos = 30
-by = ["global", "local-vocabulary"]
 
 [[scorers]]
 kind = "cosine"
@@ -52,8 +51,10 @@ how = "stack"
 how = "mean"
 m = 2
 
-[expansion.alpha_qe]
-k = 3
+[[scorers]]
+kind = "naive-bayes"
+framed_alike = false
+n_best = 9
 
 [cohort]
 distractors = "strangers/\\u00e4"
@@ -74,10 +75,13 @@ scorers = st.one_of(
             "geometry": st.sampled_from(get_args(GeometryModel)),
         },
     ),
+    st.fixed_dictionaries(
+        {"kind": st.just("naive-bayes")},
+        optional={"framed_alike": st.booleans(), "place": positive, "n_ahead": st.integers(1, 9)},
+    ),
     st.fixed_dictionaries({"kind": st.just("agreement")}, optional={"columns": st.lists(names, min_size=1)}),
-    st.fixed_dictionaries({"kind": st.sampled_from(["hash", "date", "logits"])}),
+    st.fixed_dictionaries({"kind": st.sampled_from(["hash", "date"])}),
 )
-near = st.fixed_dictionaries({}, optional={"k": st.integers(1, 99), "alpha": positive})
 recipes = st.fixed_dictionaries(
     {},
     optional={
@@ -85,7 +89,6 @@ recipes = st.fixed_dictionaries(
         "shortlist": st.fixed_dictionaries({}, optional={"n_photos": st.integers(1, 10**6)}),
         "scorers": st.lists(scorers, min_size=1, max_size=4),
         "fusion": st.fixed_dictionaries({}, optional={"how": st.sampled_from(["choose", "stack", "mean"])}),
-        "expansion": st.fixed_dictionaries({}, optional={"alpha_qe": near, "dba": near}),
         "cohort": st.fixed_dictionaries({}, optional={"distractors": names, "n_top_query": st.integers(1, 50)}),
     },
 )
@@ -100,13 +103,14 @@ def refused(text: str) -> str:
 def test_a_whole_recipe():
     recipe = RerankRecipe.parse(WHOLE)
     assert recipe.same == ("side", "species")
-    assert recipe.shortlist.by == ("global", "local-vocabulary")
-    assert [scorer.title for scorer in recipe.scorers] == ["cosine", "keypoints", "cohort", "agreement"]
+    assert recipe.shortlist.n_photos == 30
+    assert [scorer.title for scorer in recipe.scorers] == ["cosine", "keypoints", "cohort", "agreement", "naive-bayes"]
     local = recipe.scorers[1]
     assert isinstance(local, LocalOptions)
     assert (local.max_side_px, local.n_keypoints, local.ratio, local.tolerance_px) == (256, 800, 1, 7.5)
-    assert recipe.expansion.alpha_qe == NeighbourOptions(k=3)
-    assert recipe.expansion.dba is None
+    keypoints = recipe.scorers[4]
+    assert isinstance(keypoints, NaiveBayesOptions)
+    assert (keypoints.framed_alike, keypoints.n_best, keypoints.n_keypoints) == (False, 9, 800)
     assert recipe.cohort.distractors == "strangers/ä"
     assert RerankRecipe.parse(recipe.to_toml()) == recipe
 
@@ -134,7 +138,7 @@ def test_the_fingerprint_tells_settings_apart_and_nothing_else():
     recipe = RerankRecipe.parse(WHOLE)
     swapped = WHOLE.replace('name = "keypoints"\nkind = "local"', 'kind = "local"  # why\nname = "keypoints"')
     assert RerankRecipe.parse(swapped).fingerprint == recipe.fingerprint
-    assert RerankRecipe.parse(WHOLE.replace("k = 3", "k = 4")).fingerprint != recipe.fingerprint
+    assert RerankRecipe.parse(WHOLE.replace("n_best = 9", "n_best = 8")).fingerprint != recipe.fingerprint
     assert RerankRecipe.parse(WHOLE.replace("7.5", "7.6")).fingerprint != recipe.fingerprint
     assert recipe.fingerprint.startswith("rerank-")
 
@@ -163,18 +167,19 @@ SCORERS = '[[scorers]]\nkind = "cosine"\n\n[[scorers]]\nkind = "local"\n'
         ),
         (
             "[fusoin]\nhow = 'stack'",
-            ("mine.toml, line 1: expected a key among same, shortlist, scorers, fusion, identity, expansion, cohort, "
+            ("mine.toml, line 1: expected a key among same, shortlist, scorers, fusion, identity, cohort, "
              "found 'fusoin'. Did you mean 'fusion'?"),
         ),
         (
             SCORERS + "ratoi = 0.8",
             ("mine.toml, line 6, [[scorers]] number 2: expected a key among name, kind, features, max_side_px, "
-             "n_keypoints, ratio, mutual, geometry, tolerance_px, matcher, found 'ratoi'. Did you mean 'ratio'?"),
+             "n_keypoints, ratio, mutual, geometry, tolerance_px, matcher, n_best, "
+             "found 'ratoi'. Did you mean 'ratio'?"),
         ),
         (
             SCORERS + "local = 5",
             ("mine.toml, line 6, [[scorers]] number 2: expected a key among name, kind, features, max_side_px, "
-             "n_keypoints, ratio, mutual, geometry, tolerance_px, matcher, found 'local'."),
+             "n_keypoints, ratio, mutual, geometry, tolerance_px, matcher, n_best, found 'local'."),
         ),
         (
             SCORERS + "n_keypoints = '800'",
@@ -187,14 +192,14 @@ SCORERS = '[[scorers]]\nkind = "cosine"\n\n[[scorers]]\nkind = "local"\n'
         ),
         (
             "[[scorers]]\nkind = 'cosin'",
-            ("mine.toml, line 2, [[scorers]] number 1, kind: expected one of cosine, local, hash, agreement, date, "
-             "logits, cohort, found 'cosin'. Did you mean 'cosine'?"),
+            ("mine.toml, line 2, [[scorers]] number 1, kind: expected one of cosine, naive-bayes, local, hash, "
+             "agreement, date, cohort, found 'cosin'. Did you mean 'cosine'?"),
         ),
         (
-            "[expansion.dba]\nk = 0",
-            "mine.toml, line 2, [expansion.dba], k: expected a number of at least 1, found 0",
+            "[identity]\nm = 0",
+            "mine.toml, line 2, [identity], m: expected a number of at least 1, found 0",
         ),
-        ("expansion.dba.k = true", "mine.toml, [expansion.dba], k: expected a whole number, found True"),
+        ("identity.m = true", "mine.toml, [identity], m: expected a whole number, found True"),
         ("same = 'side'", "mine.toml, line 1, same: expected a list, found 'side'"),
         ("same = ['side', 5]", "mine.toml, line 1, same: expected text, found 5"),
         (LOCAL + "ratio = 1.5", IN_LOCAL + "ratio: expected a number of at most 1, found 1.5"),
@@ -204,11 +209,11 @@ SCORERS = '[[scorers]]\nkind = "cosine"\n\n[[scorers]]\nkind = "local"\n'
         ("shortlist = 5", "mine.toml, line 1, shortlist: expected a table, found 5"),
         ("scorers = ['cosine']", "mine.toml, line 1, scorers: expected a table, found 'cosine'"),
         ("scorers = []", "mine.toml, line 1, scorers: expected at least 1 of them, found []"),
-        ("[shortlist]\nby = ['globl']",
-         ("mine.toml, line 2, [shortlist], by: expected 'global' or 'local-vocabulary', "
-          "found 'globl'. Did you mean 'global'?")),
-        ("[expansion.dba]\nalpha = inf",
-         "mine.toml, line 2, [expansion.dba], alpha: expected a finite number, found inf"),
+        ("[identity]\nhow = 'bes'",
+         ("mine.toml, line 2, [identity], how: expected 'best', 'mean' or 'any', "
+          "found 'bes'. Did you mean 'best'?")),
+        ("[[scorers]]\nkind = 'naive-bayes'\nplace = inf",
+         "mine.toml, line 3, [[scorers]] number 1, place: expected a finite number, found inf"),
         (
             "[[scorers]]\nkind = 'local'\n[[scorers]]\nkind = 'local'",
             "mine.toml: expected another name for each scorer, found 'local' twice: set  name",

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resight.cli.options import Folder, Json, Model, Per, Same, Seed, Who
+from resight.cli.options import Distractors, Folder, Json, Model, Per, Recipe, Rerank, Same, Seed, Who, recipe_of
 from resight.errors import InputError
 
 if TYPE_CHECKING:
+    from resight.config import RerankRecipe
     from resight.pipeline import Evaluation
 
 _USUAL = "other-encounters"
@@ -34,6 +35,12 @@ def evaluate(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report with figures here.")] = None,
     model: Model = None,
+    rerank: Rerank = False,
+    recipe: Recipe = None,
+    distractors: Distractors = None,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="With --rerank: a table of what each scorer of the recipe adds in turn.")
+    ] = False,
     seed: Seed = 0,
     who: Who = "unknown",
     as_json: Json = False,
@@ -41,6 +48,8 @@ def evaluate(
     """Judge a catalogue by its own labelled photos; intervals are over individuals.
 
     Example:  resight evaluate --catalogue mine --protocol open-set --same side
+
+    Example:  resight evaluate --catalogue mine --rerank --ablation
 
     Example:  resight evaluate --catalogue mine --holdout holdout
     """
@@ -50,9 +59,15 @@ def evaluate(
         raise InputError(f"expected a protocol or a holdout, found both: '{protocol}' and '{holdout}'")
     judging: dict[str, Any] = {"goal": goal, "same": same or (), "per": per, "share_new": share_new}
     judging |= {"model": model, "seed": seed}
+    weighed = _weighed(recipe_of(rerank, recipe, distractors), holdout, ablation=ablation)
     parts: dict[str, Any] = {"column": column, "gallery": gallery, "queries": queries}
+    parts |= {"share_strangers": share_strangers, "n_repeats": repeats}
+    if ablation and weighed is not None:
+        _tell_ablation(catalogue, weighed, protocol, as_json, {"distractors": distractors, **parts, **judging})
+        return
+    parts |= {"rerank": weighed, "distractors": distractors}
     done: Evaluation = (
-        evaluate_catalogue(catalogue, protocol, share_strangers=share_strangers, n_repeats=repeats, **parts, **judging)
+        evaluate_catalogue(catalogue, protocol, **parts, **judging)
         if holdout is None
         else judge_holdout(catalogue, holdout, who=who, **judging)
     )
@@ -62,3 +77,19 @@ def evaluate(
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(json.dumps(done.to_json(), indent=2) if as_json else str(done))
+
+
+def _weighed(recipe: RerankRecipe | None, holdout: str | None, *, ablation: bool) -> RerankRecipe | None:
+    """The recipe, when it fits the other options."""
+    if recipe is not None and holdout is not None:
+        raise InputError("expected a holdout judged by the embedding alone, found --rerank with it")
+    if ablation and recipe is None:
+        raise InputError("expected --rerank with --ablation, found none")
+    return recipe
+
+
+def _tell_ablation(catalogue: Path, recipe: RerankRecipe, protocol: str, as_json: bool, how: dict[str, Any]) -> None:
+    from resight.pipeline import ablate_catalogue
+
+    table = ablate_catalogue(catalogue, recipe, protocol, **how)
+    typer.echo(json.dumps(table.to_json(), indent=2) if as_json else str(table))

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resight.cli.options import Folder, Json, Labels, Layout, Model, Per, Same, Seed, Strict, Who
+from resight.cli.options import (
+    Distractors,
+    Folder,
+    Json,
+    Labels,
+    Layout,
+    Model,
+    Per,
+    Recipe,
+    Rerank,
+    Same,
+    Seed,
+    Strict,
+    Who,
+    recipe_of,
+)
 from resight.cli.submission import Format, Out, Sample, compare, form_to_fill, list_failures, tell_submission
 from resight.errors import InputError
 
@@ -64,16 +79,23 @@ def calibrate(
         float, typer.Option(help="Share of new individuals among the photos to come, for the probabilities.")
     ] = 0.5,
     model: Model = None,
+    rerank: Rerank = False,
+    recipe: Recipe = None,
+    distractors: Distractors = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Choose and store the operating point, from the catalogue's own photos.
 
     Example:  resight calibrate --catalogue mine --goal fpir=0.01 --same side
+
+    Example:  resight calibrate --catalogue mine --rerank
     """
     from resight.pipeline import calibrate_catalogue
 
-    point = calibrate_catalogue(catalogue, goal, same=same or (), per=per, share_new=share_new, model=model, seed=seed)
+    weighed: dict[str, Any] = {"rerank": recipe_of(rerank, recipe, distractors), "distractors": distractors}
+    wish: dict[str, Any] = {"same": same or (), "per": per, "share_new": share_new}
+    point = calibrate_catalogue(catalogue, goal, model=model, seed=seed, **wish, **weighed)
     if as_json:
         typer.echo(json.dumps(point.to_json(), indent=2))
         return
@@ -103,6 +125,9 @@ def identify(
     format_name: Format = None,
     sample: Sample = None,
     model: Model = None,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Weigh what  calibrate --rerank  fitted, too: slower, and better.")
+    ] = False,
     strict: Strict = False,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print one CSV table.")] = False,
@@ -110,6 +135,8 @@ def identify(
     """Say of each photo which individual it shows, or that it is a new one.
 
     Example:  resight identify new_photos --catalogue mine --report report.html
+
+    Example:  resight identify new_photos --catalogue mine --rerank
 
     Example:  resight identify test --catalogue mine --format happywhale --sample sample.csv --out mine.csv
     """
@@ -122,7 +149,7 @@ def identify(
         pairs = compare(photos, catalogue, form, labels=labels, model=model, strict=strict, as_json=as_json)
         tell_submission(pairs, form, out)
         return
-    identifier = Identifier.open(catalogue, model=model)
+    identifier = Identifier.open(catalogue, model=model, rerank=rerank)
     queries = photos if form is None else form.photos(photos, labels)
     found = identifier.identify(queries, labels=labels, top=top, strict=strict)
     tell_decisions(found, as_json=as_json, as_csv=as_csv)

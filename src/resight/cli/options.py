@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from resight.errors import InputError
+
+if TYPE_CHECKING:
+    from resight.config import RerankRecipe
 
 Folder = Annotated[Path, typer.Option("--catalogue", "-c", help="The catalogue: a folder on disk.")]
 Model = Annotated[str | None, typer.Option(help="Bundle, by name or path. Default: the catalogue's own.")]
@@ -22,3 +27,24 @@ Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first photo 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn at random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Who = Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Name written into the journal.")]
+Rerank = Annotated[bool, typer.Option("--rerank", help="Weigh keypoints and all that the recipe names, too.")]
+Recipe = Annotated[Path | None, typer.Option(help="TOML recipe of --rerank, in place of the one that ships.")]
+Distractors = Annotated[
+    Path | None,
+    typer.Option(help="With --rerank: folder of photos of the same kind that show nobody of the catalogue."),
+]
+
+
+def recipe_of(rerank: bool, recipe: Path | None, distractors: Path | None = None) -> RerankRecipe | None:
+    """The recipe that the options ask for; a recipe's file asks by itself.
+
+    Raises:
+        InputError: when there are distractors and nothing that would look at them.
+    """
+    if not rerank and recipe is None:
+        if distractors is not None:
+            raise InputError(f"expected --rerank with --distractors {distractors}, found none")
+        return None
+    from resight.config import RerankRecipe
+
+    return RerankRecipe.default() if recipe is None else RerankRecipe.read(recipe)

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from resight.errors import ConfigError, InputError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = Sequence[str | int]
+Fault = Mapping[str, Any]
+"""What pydantic says of one fault: its type, loc, input and ctx."""
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _SHOWN = 60
@@ -79,7 +80,7 @@ def fingerprint_of(kind: str, values: Mapping[str, Any]) -> str:
 
 
 def _as_config_error(
-    error: ErrorDetails, model: type[BaseModel], values: Mapping[str, Any], text: str, place: str
+    error: Fault, model: type[BaseModel], values: Mapping[str, Any], text: str, place: str
 ) -> ConfigError:
     path = _in_the_file(error["loc"], values)
     if error["type"].startswith("union_tag"):
@@ -98,7 +99,7 @@ def _as_config_error(
     return ConfigError(f"{', '.join(filter(None, [where, key]))}: {message}{hint}", key=key)
 
 
-def _sentence(error: ErrorDetails) -> tuple[str, list[str]]:
+def _sentence(error: Fault) -> tuple[str, list[str]]:
     """What was expected and found, and the words that would have been right."""
     context, kind = error.get("ctx", {}), error["type"]
     if kind == "value_error":
@@ -114,7 +115,7 @@ def _sentence(error: ErrorDetails) -> tuple[str, list[str]]:
     return f"expected {wanted}, found {_shown(error['input'])}", choices
 
 
-def _given(error: ErrorDetails) -> Any:
+def _given(error: Fault) -> Any:
     """What stood there; of a table without a right kind, the kind."""
     found = error["input"]
     is_kind = error["type"].startswith("union_tag") and isinstance(found, Mapping)

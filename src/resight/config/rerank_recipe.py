@@ -14,20 +14,20 @@ from resight.config.writing import to_toml
 _SHIPPED = Path(__file__).parents[1] / "recipes" / "rerank.toml"
 
 Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1)]
 
 
 class ShortlistOptions(Options):
-    """Which photos of the gallery the dear scorers compare a query with.
+    """Which photos of the gallery are compared with a query.
 
     Args:
-        n_photos: of the gallery, per query and per way to choose them.
-        by: ways to choose them: "global" by the embedding, "local-vocabulary" by the keypoints.
+        n_photos: of the gallery per query, those whose embeddings are nearest; a gallery that has no
+            more is compared whole.
     """
 
-    n_photos: Count = 50
-    by: Annotated[Names[Literal["global", "local-vocabulary"]], Field(min_length=1)] = ("global",)
+    n_photos: Count = 1000
 
 
 class _ScorerBase(Options):
@@ -64,6 +64,7 @@ class LocalOptions(_ScorerBase):
         geometry: what the matches must agree on.
         tolerance_px: how far a match may lie off; default: a share of the photo's longer side.
         matcher: bundle of kind "local_matcher", by name or path, in place of ratio and mutual.
+        n_best: compare only so many photos per query, the best ones of the scorer before it.
     """
 
     kind: Literal["local"] = "local"
@@ -75,6 +76,37 @@ class LocalOptions(_ScorerBase):
     geometry: Literal["similarity", "affine", "homography", "fundamental"] = "similarity"
     tolerance_px: Annotated[float, Field(gt=0)] | None = None
     matcher: Name | None = None
+    n_best: Count | None = None
+
+
+class NaiveBayesOptions(_ScorerBase):
+    """Weighs how much nearer keypoints lie to those of a photo than to a background's.
+
+    Args:
+        name: of the scorer's column; default: its kind.
+        features: "rootsift", or a bundle of kind "local_features" by name or path.
+        max_side_px: the photo's longer side is brought to this length first.
+        n_keypoints: of a photo at most.
+        framed_alike: whether photos show the animal in about the same place, as when they are cut to it.
+        place: how far a keypoint may lie off then, as a share of the longer side.
+        size: how much larger or smaller it may be, in natural logarithms.
+        angle_rad: how far it may be turned.
+        n_background: photos of the background, of as many individuals as there are.
+        n_ahead: of these, how many are nearer than what counts as nothing special.
+        n_best: compare only so many photos per query, the best ones of the scorer before it.
+    """
+
+    kind: Literal["naive-bayes"] = "naive-bayes"
+    features: Name = "rootsift"
+    max_side_px: Annotated[int, Field(ge=8)] = 256
+    n_keypoints: Count = 800
+    framed_alike: bool = True
+    place: Positive = 0.1
+    size: Positive = 0.3
+    angle_rad: Positive = 0.3
+    n_background: Count = 60
+    n_ahead: Count = 2
+    n_best: Count | None = None
 
 
 class HashOptions(_ScorerBase):
@@ -111,18 +143,6 @@ class DateOptions(_ScorerBase):
     column: Name = "date"
 
 
-class LogitsOptions(_ScorerBase):
-    """What a classifier of the gallery's individuals says of the photo's individual.
-
-    Args:
-        name: of the scorer's column; default: its kind.
-        bundle: the classifier, by name or path; default: the catalogue's own.
-    """
-
-    kind: Literal["logits"] = "logits"
-    bundle: Name | None = None
-
-
 class CohortScorerOptions(_ScorerBase):
     """Another scorer's scores, freed of what strangers would score.
 
@@ -136,13 +156,19 @@ class CohortScorerOptions(_ScorerBase):
 
     kind: Literal["cohort"] = "cohort"
     of: Name = "cosine"
-    query_weight: Weight = 0.5
-    photo_weight: Weight = 0.5
+    query_weight: Weight = 0.25
+    photo_weight: Weight = 0.25
     by_spread: bool = False
 
 
 ScorerOptions = Annotated[
-    CosineOptions | LocalOptions | HashOptions | AgreementOptions | DateOptions | LogitsOptions | CohortScorerOptions,
+    CosineOptions
+    | NaiveBayesOptions
+    | LocalOptions
+    | HashOptions
+    | AgreementOptions
+    | DateOptions
+    | CohortScorerOptions,
     Field(discriminator="kind"),
 ]
 
@@ -163,36 +189,12 @@ class IdentityOptions(Options):
     """How the photos of an individual become one score.
 
     Args:
-        how: "best" photo, or "mean" of the best `m`.
-        m: photos that count, with "mean".
+        how: "best" photo, "mean" of the best `m`, or "any" of them: how probable it is that one of them is right.
+        m: photos that count, with "mean" and "any".
     """
 
-    how: Literal["best", "mean"] = "best"
+    how: Literal["best", "mean", "any"] = "any"
     m: Count = 3
-
-
-class NeighbourOptions(Options):
-    """How a photo leans on its nearest ones.
-
-    Args:
-        k: how many they are.
-        alpha: how fast their weight falls with their cosine.
-    """
-
-    k: Count = 5
-    alpha: Weight = 3.0
-
-
-class ExpansionOptions(Options):
-    """What neighbours lend; without a table, nothing.
-
-    Args:
-        alpha_qe: to the queries.
-        dba: to the photos of the gallery.
-    """
-
-    alpha_qe: NeighbourOptions | None = None
-    dba: NeighbourOptions | None = None
 
 
 class CohortOptions(Options):
@@ -218,7 +220,6 @@ class RerankRecipe(Options):
         scorers: what compares them; each has a name of its own.
         fusion: how their scores become one.
         identity: how photos become individuals.
-        expansion: what neighbours lend.
         cohort: strangers, for the scorers of kind "cohort".
 
     Raises:
@@ -227,17 +228,16 @@ class RerankRecipe(Options):
     Example:
         >>> recipe = RerankRecipe.parse("[[scorers]]\nkind = 'local'\nn_keypoints = 400")
         >>> recipe.scorers[0].title, recipe.scorers[0].max_side_px, recipe.shortlist.n_photos
-        ('local', 448, 50)
+        ('local', 448, 1000)
         >>> RerankRecipe.parse(recipe.to_toml()) == recipe
         True
     """
 
     same: Names[Name] = ()
     shortlist: ShortlistOptions = ShortlistOptions()
-    scorers: Annotated[Names[ScorerOptions], Field(min_length=1)] = (CosineOptions(), LocalOptions())
+    scorers: Annotated[Names[ScorerOptions], Field(min_length=1)] = (CosineOptions(), NaiveBayesOptions())
     fusion: FusionOptions = FusionOptions()
     identity: IdentityOptions = IdentityOptions()
-    expansion: ExpansionOptions = ExpansionOptions()
     cohort: CohortOptions = CohortOptions()
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """The flow from photos to decisions: index, calibrate, identify, evaluate, report."""
 
+from resight.pipeline.ablation import Ablation, ablate_catalogue
 from resight.pipeline.calibrate import calibrate_catalogue
 from resight.pipeline.check import Checked, check_submission
 from resight.pipeline.demo import run_demo
@@ -16,12 +17,13 @@ from resight.pipeline.index import Indexed, index_photos
 from resight.pipeline.pairs import PairScores, compare_pairs
 from resight.pipeline.precomputed import GivenVectors, identify_vectors, index_embeddings, read_vectors
 from resight.pipeline.prepare import prepare_copies
-from resight.pipeline.reporting import write_evaluation_report, write_identification_report
 from resight.pipeline.proposals import Grouping
+from resight.pipeline.reporting import write_evaluation_report, write_identification_report
 from resight.pipeline.splits import split_catalogue, write_side
 from resight.pipeline.submit import Submitted, write_submission
 
 __all__ = [
+    "Ablation",
     "Alike",
     "Checked",
     "Duplicates",
@@ -38,6 +40,7 @@ __all__ = [
     "Leaks",
     "PairScores",
     "Submitted",
+    "ablate_catalogue",
     "calibrate_catalogue",
     "check_submission",
     "compare_pairs",

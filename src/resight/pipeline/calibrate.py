@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from resight.config import RerankRecipe
 from resight.core import Catalogue, Embeddings, OperatingPoint
 from resight.decide import Goal, Groups, calibrate
 from resight.pipeline.bundles import model_of
 from resight.pipeline.gallery import encounter_notes, fingerprint, labelled_gallery, require_columns, values_of
+from resight.pipeline.reranking import keep_fusion, reranked_method
 from resight.pipeline.self_search import SelfSearch, self_search
 from resight.store import CatalogueStore
 
@@ -22,9 +26,14 @@ def calibrate_catalogue(
     per: str | None = None,
     share_new: float = 0.5,
     model: str | Path | None = None,
+    rerank: RerankRecipe | None = None,
+    distractors: str | Path | None = None,
     seed: int = 0,
 ) -> OperatingPoint:
     """Choose and store the operating point of a catalogue, from its own photos.
+
+    With a recipe, what it weighs is fitted on the catalogue's pairs first and kept beside the operating
+    point, for `Identifier.open(…, rerank=True)`. The operating point without one stays as it is.
 
     Args:
         folder: the catalogue.
@@ -34,6 +43,8 @@ def calibrate_catalogue(
         per: column whose values get a threshold each (side, species), as far as their scores differ.
         share_new: share of new individuals among the photos to come, for the probabilities.
         model: bundle, by name or path; default: the catalogue's own.
+        rerank: recipe of what is weighed beside the embedding; None for nothing.
+        distractors: folder of photos of nobody in the catalogue, for the recipe.
         seed: of the bootstrap.
 
     Raises:
@@ -46,7 +57,14 @@ def calibrate_catalogue(
     store = CatalogueStore.open(folder)
     gallery, embeddings = labelled_gallery(store, model_of(store, model))
     require_columns(gallery, [*same, *([] if per is None else [per])])
-    searches = self_search(gallery, embeddings, same=same, seed=seed)
+    if rerank is None:
+        searches = self_search(gallery, embeddings, same=same, seed=seed)
+    else:
+        method = reranked_method(store, gallery, embeddings, rerank, distractors)
+        same = tuple(dict.fromkeys((*same, *rerank.same)))
+        prepared = method.prepare(np.arange(len(gallery)), same, seed)
+        searches = prepared.self_search()
+        keep_fusion(store, method, prepared.fusion)
     point = fit(searches, gallery, embeddings, wanted, same=same, per=per, share_new=share_new, seed=seed)
     point = replace(point, notes=(*point.notes, *encounter_notes(gallery)))
     store.save_operating_point(point)

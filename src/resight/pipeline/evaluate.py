@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from resight.core import Catalogue, Estimate, Verdict
+from resight.config import RerankRecipe
+from resight.core import Catalogue, Embeddings, Estimate, Verdict
 from resight.decide import Goal, decide, predictions, probabilities
 from resight.errors import InputError, UnknownNameError
 from resight.evaluate import (
@@ -28,6 +29,8 @@ from resight.evaluate import (
 )
 from resight.pipeline.bundles import model_of
 from resight.pipeline.gallery import encounter_notes, labelled_gallery, require_columns
+from resight.pipeline.methods import Method, PlainMethod
+from resight.pipeline.reranking import reranked_method
 from resight.pipeline.trials import PROTOCOLS, Setting, Trial
 from resight.store import CatalogueStore
 
@@ -109,6 +112,8 @@ def evaluate_catalogue(
     share_strangers: float = 0.5,
     n_repeats: int = 10,
     model: str | Path | None = None,
+    rerank: RerankRecipe | None = None,
+    distractors: str | Path | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Judge a catalogue by its own labelled photos.
@@ -131,24 +136,43 @@ def evaluate_catalogue(
         share_strangers: share of the individuals that are left out of the gallery.
         n_repeats: how many such splits are drawn.
         model: bundle, by name or path; default: the catalogue's own.
+        rerank: recipe of what is weighed beside the embedding; None for nothing.
+        distractors: folder of photos of nobody in the catalogue, for the recipe.
         seed: of every draw and of the intervals.
 
     Raises:
         UnknownNameError: when there is no such protocol, column or part.
         InputError: when nothing is labelled, or no individual was met twice.
+        NotFittedError: when too few individuals were met twice for the recipe to be fitted.
     """
-    if protocol not in PROTOCOLS:
-        raise UnknownNameError("protocol", protocol, PROTOCOLS)
     if n_repeats < 1:
         raise InputError(f"expected n_repeats of at least 1, found {n_repeats}")
-    store = CatalogueStore.open(folder)
-    catalogue, embeddings = labelled_gallery(store, model_of(store, model))
-    require_columns(catalogue, [*same, *([] if per is None else [per])])
     setting = Setting(
         Goal.parse(goal), tuple(same), share_new, column, gallery, queries, share_strangers, n_repeats, seed, per
     )
-    trials = list(PROTOCOLS[protocol](catalogue, embeddings, setting))
+    store, catalogue, embeddings = judged_gallery(folder, model, protocol, setting)
+    method: Method = PlainMethod(catalogue, embeddings)
+    if rerank is not None:
+        method = reranked_method(store, catalogue, embeddings, rerank, distractors)
+    trials = list(PROTOCOLS[protocol](method, setting))
     return summed_up(protocol, catalogue, embeddings.model, trials, seed)
+
+
+def judged_gallery(
+    folder: str | Path, model: str | Path | None, protocol: str, setting: Setting
+) -> tuple[CatalogueStore, Catalogue, Embeddings]:
+    """A catalogue that a protocol is to judge: its store, its labelled photos and their vectors.
+
+    Raises:
+        UnknownNameError: when there is no such protocol, or a column of the setting is not there.
+        InputError: when nothing is labelled.
+    """
+    if protocol not in PROTOCOLS:
+        raise UnknownNameError("protocol", protocol, PROTOCOLS)
+    store = CatalogueStore.open(folder)
+    catalogue, embeddings = labelled_gallery(store, model_of(store, model))
+    require_columns(catalogue, [*setting.same, *([] if setting.per is None else [setting.per])])
+    return store, catalogue, embeddings
 
 
 def summed_up(protocol: str, catalogue: Catalogue, model: str, trials: Sequence[Trial], seed: int) -> Evaluation:

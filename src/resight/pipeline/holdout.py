@@ -16,6 +16,7 @@ from resight.pages.wording import plural
 from resight.pipeline.bundles import model_of
 from resight.pipeline.evaluate import Evaluation, summed_up
 from resight.pipeline.gallery import labelled_gallery, require_columns
+from resight.pipeline.methods import PlainMethod
 from resight.pipeline.splits import side_of
 from resight.pipeline.trials import Setting, Trial, trial
 from resight.store import CatalogueStore, Look, StoredSplit
@@ -110,6 +111,7 @@ def _trials(
     catalogue: Catalogue, embeddings: Embeddings, split: StoredSplit, sides: dict[str, str], setting: Setting
 ) -> Iterator[Trial]:
     n_folds = split.settings.get("n_folds")
+    method = PlainMethod(catalogue, embeddings)
     for fold in [None] if n_folds is None else range(1, n_folds + 1):
         answer, ask = (side_of(catalogue, split, sides, side, fold) for side in ("train", "test"))
         for side, rows in (("train", answer), ("test", ask)):
@@ -118,7 +120,7 @@ def _trials(
                     f"expected labelled photos with a vector on the {side} side of '{split.name}', found none: "
                     "run  resight index  again, or make a new split"
                 )
-        yield trial(catalogue, embeddings, answer, ask, setting, setting.seed)
+        yield trial(method, answer, ask, setting, setting.seed)
 
 
 def _strayed(judged: Catalogue, known: Catalogue, sides: dict[str, str], n_placed: int) -> Iterator[str]:

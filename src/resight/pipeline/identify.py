@@ -15,9 +15,10 @@ from resight.datasets import read_catalogue
 from resight.datasets.named_rows import catalogue_of_names
 from resight.decide import decide
 from resight.embed import Bundle, Failure, embed_all
-from resight.errors import InputError
+from resight.errors import InputError, MismatchError
 from resight.pipeline.bundles import bundle_for, external_model_of
 from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
+from resight.pipeline.reranking import Reranker
 from resight.pipeline.self_search import N_CANDIDATES, who_may_answer
 from resight.pipeline.vector_contents import contents_of
 from resight.search import choose
@@ -72,6 +73,7 @@ class Identifier:
         embeddings: one vector per photo of `gallery`, in its order.
         bundle: the model that made them; None when they were made elsewhere.
         point: where the line between known and new is drawn.
+        reranker: weighs more than the embedding; None for the embedding alone.
 
     Raises:
         InputError: when the gallery and its vectors do not fit each other.
@@ -85,22 +87,38 @@ class Identifier:
     """
 
     def __init__(
-        self, gallery: Catalogue, embeddings: Embeddings, bundle: Bundle | None, point: OperatingPoint
+        self,
+        gallery: Catalogue,
+        embeddings: Embeddings,
+        bundle: Bundle | None,
+        point: OperatingPoint,
+        reranker: Reranker | None = None,
     ) -> None:
         if bundle is not None:
             embeddings.require_same_model(bundle.model_id)
-        embeddings.require_same_model(point.model)
+        if reranker is None:
+            embeddings.require_same_model(point.model)
+        elif reranker.model != point.model:
+            raise MismatchError(
+                f"expected an operating point of {reranker.model}, found one of {point.model}: calibrate again"
+            )
         if gallery.image_ids.tolist() != embeddings.image_ids.tolist():
             raise InputError("expected one vector per photo of the gallery in its order, found otherwise")
         self.gallery = gallery
         self.embeddings = embeddings
         self.bundle = bundle
         self.point = point
+        self.reranker = reranker
         self.searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_))
 
     @classmethod
-    def open(cls, folder: str | Path, *, model: str | Path | None = None) -> Identifier:
+    def open(cls, folder: str | Path, *, model: str | Path | None = None, rerank: bool = False) -> Identifier:
         """The identifier of a calibrated catalogue on disk.
+
+        Args:
+            folder: the catalogue.
+            model: bundle, by name or path; default: the catalogue's own.
+            rerank: weigh what `calibrate_catalogue` fitted with a recipe, too.
 
         Raises:
             StoreError: when there is no catalogue.
@@ -111,7 +129,9 @@ class Identifier:
         bundle = bundle_for(store, model) if external is None else None
         name = external if bundle is None else bundle.model_id
         gallery, embeddings = labelled_gallery(store, str(name))
-        return cls(gallery, embeddings, bundle, store.operating_point(embeddings.model))
+        reranker = Reranker.open(store, gallery, embeddings) if rerank else None
+        point = store.operating_point(embeddings.model if reranker is None else reranker.model)
+        return cls(gallery, embeddings, bundle, point, reranker)
 
     def identify(
         self,
@@ -188,6 +208,8 @@ class Identifier:
     def search(self, queries: Catalogue, embeddings: Embeddings, k: int) -> Matches:
         """The best `k` individuals for each query, on the scale of the operating point."""
         rule = who_may_answer(queries, self.gallery, same=self.point.same, differ=_DIFFER)
+        if self.reranker is not None:
+            return self.reranker.search(queries, embeddings, rule, k)
         return self.searcher.search(embeddings, k, rule)
 
     def _decided(

@@ -15,7 +15,11 @@ from resight.search import choose
 N_CANDIDATES = 10
 """Candidates kept per search: enough to rank and to calibrate, and small in memory."""
 
-_SAME_PHOTO = ("image_id", "encounter", "content")
+MAX_SEARCHES = 20_000
+"""Photos of a gallery that ask it at most."""
+
+SAME_PHOTO = ("image_id", "encounter", "content")
+"""What a photo may not share with one that answers for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +52,7 @@ def self_search(
     *,
     same: Sequence[str] = (),
     k: int = N_CANDIDATES,
-    max_searches: int = 20_000,
+    max_searches: int = MAX_SEARCHES,
     seed: int = 0,
 ) -> SelfSearch:
     """Search a labelled gallery with its own photos, with and without their individual.
@@ -65,11 +69,11 @@ def self_search(
     """
     identities = gallery.column("identity").astype(np.str_)
     searcher, _ = choose(embeddings, identities)
-    rows = _drawn(len(gallery), max_searches, seed)
+    rows = drawn_rows(len(gallery), max_searches, seed)
     queries, vectors = gallery.select(rows), embeddings.select(rows)
     rule = who_may_answer(queries, gallery, same=same)
     mated = has_mate(queries, gallery, rule)
-    strangers = who_may_answer(queries, gallery, same=same, differ=(*_SAME_PHOTO, "identity"))
+    strangers = who_may_answer(queries, gallery, same=same, differ=(*SAME_PHOTO, "identity"))
     return SelfSearch(
         searcher.search(vectors.select(mated), k, rule.select(np.flatnonzero(mated))),
         identities[rows][mated],
@@ -79,7 +83,7 @@ def self_search(
 
 
 def who_may_answer(
-    queries: Catalogue, gallery: Catalogue, *, same: Sequence[str] = (), differ: Sequence[str] = _SAME_PHOTO
+    queries: Catalogue, gallery: Catalogue, *, same: Sequence[str] = (), differ: Sequence[str] = SAME_PHOTO
 ) -> Eligibility:
     """The rule over the columns that both catalogues have."""
     both = set(queries.frame.columns) & set(gallery.frame.columns)
@@ -108,7 +112,8 @@ def has_mate(queries: Catalogue, gallery: Catalogue, rule: Eligibility) -> npt.N
     return answer
 
 
-def _drawn(n: int, at_most: int, seed: int) -> npt.NDArray[np.int64]:
+def drawn_rows(n: int, at_most: int = MAX_SEARCHES, seed: int = 0) -> npt.NDArray[np.int64]:
+    """All rows, or of more than `at_most` so many, drawn by a seed; rising."""
     if n <= at_most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, at_most, replace=False))

@@ -16,11 +16,11 @@ import polars as pl
 from resight.core import Catalogue, Embeddings, Matches, OperatingPoint
 from resight.decide import Goal
 from resight.errors import InputError, NotFittedError, UnknownNameError
-from resight.evaluate import Searches
+from resight.evaluate import Searches, Stated
 from resight.pipeline.calibrate import fit
 from resight.pipeline.gallery import groups_of
-from resight.pipeline.self_search import N_CANDIDATES, SelfSearch, has_mate, self_search, who_may_answer
-from resight.search import choose
+from resight.pipeline.methods import Method
+from resight.pipeline.self_search import SelfSearch, has_mate, who_may_answer
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Trial:
         point: fitted without these queries.
         groups: (Q,) text, the group of each query, when the point draws a line for each.
         notes: sentences for the user.
+        stated: what was stated of pairs of the gallery, where no operating point judges its queries.
     """
 
     searches: Searches
@@ -73,15 +74,18 @@ class Trial:
     point: OperatingPoint | None = None
     notes: tuple[str, ...] = ()
     groups: npt.NDArray[np.str_] | None = None
+    stated: Stated | None = None
 
 
-def other_encounters(catalogue: Catalogue, embeddings: Embeddings, setting: Setting) -> Iterator[Trial]:
+def other_encounters(method: Method, setting: Setting) -> Iterator[Trial]:
     """Every photo asks the whole gallery: without its encounter, and without its individual."""
-    yield Trial(self_search(catalogue, embeddings, same=setting.same, seed=setting.seed).summary())
+    prepared = method.prepare(np.arange(len(method.catalogue)), setting.same, setting.seed)
+    yield Trial(prepared.self_search().summary(), stated=prepared.stated())
 
 
-def split(catalogue: Catalogue, embeddings: Embeddings, setting: Setting) -> Iterator[Trial]:
+def split(method: Method, setting: Setting) -> Iterator[Trial]:
     """The photos of one part ask those of another part, as a column of the catalogue says."""
+    catalogue = method.catalogue
     if setting.column not in catalogue.frame.columns:
         raise UnknownNameError("column", setting.column, catalogue.frame.columns)
     values = catalogue.frame[setting.column].cast(pl.String)
@@ -92,17 +96,17 @@ def split(catalogue: Catalogue, embeddings: Embeddings, setting: Setting) -> Ite
             raise UnknownNameError(f"part in column '{setting.column}'", value, values.drop_nulls().unique().to_list())
         parts.append(rows)
     answer, ask = parts
-    yield trial(catalogue, embeddings, answer, ask, setting, setting.seed)
+    yield trial(method, answer, ask, setting, setting.seed)
 
 
-def open_set(catalogue: Catalogue, embeddings: Embeddings, setting: Setting) -> Iterator[Trial]:
+def open_set(method: Method, setting: Setting) -> Iterator[Trial]:
     """Some individuals are strangers, and one encounter of each other one asks; drawn anew each time."""
     for repeat in range(setting.n_repeats):
-        gallery, queries = _drawn(catalogue, setting, setting.seed + repeat)
-        yield trial(catalogue, embeddings, gallery, queries, setting, setting.seed + repeat)
+        gallery, queries = _drawn(method.catalogue, setting, setting.seed + repeat)
+        yield trial(method, gallery, queries, setting, setting.seed + repeat)
 
 
-PROTOCOLS: dict[str, Callable[[Catalogue, Embeddings, Setting], Iterator[Trial]]] = {
+PROTOCOLS: dict[str, Callable[[Method, Setting], Iterator[Trial]]] = {
     "other-encounters": other_encounters,
     "split": split,
     "open-set": open_set,
@@ -132,38 +136,34 @@ def _drawn(catalogue: Catalogue, setting: Setting, seed: int) -> tuple[npt.NDArr
 
 
 def trial(
-    catalogue: Catalogue,
-    embeddings: Embeddings,
-    answer: npt.NDArray[np.bool_],
-    ask: npt.NDArray[np.bool_],
-    setting: Setting,
-    seed: int,
+    method: Method, answer: npt.NDArray[np.bool_], ask: npt.NDArray[np.bool_], setting: Setting, seed: int
 ) -> Trial:
-    """Some photos ask others; the operating point is fitted on those that answer, and on nothing else.
+    """Some photos ask others; everything is fitted on those that answer, and on nothing else.
 
     Args:
-        catalogue: labelled photos, N of them.
-        embeddings: their vectors, in the same order.
+        method: how to search among N labelled photos.
         answer: (N,) the photos that answer.
         ask: (N,) the photos that ask.
         setting: how to judge.
         seed: of what is drawn while fitting.
+
+    Raises:
+        NotFittedError: when the method has to learn from those that answer, and they are too few.
     """
-    gallery, queries = catalogue.select(answer), catalogue.select(ask)
-    vectors = embeddings.select(answer)
+    gallery, queries = method.catalogue.select(answer), method.catalogue.select(ask)
+    vectors = method.embeddings.select(answer)
     names = gallery.column("identity").astype(np.str_)
     truth = queries.column("identity").astype(np.str_)
     rule = who_may_answer(queries, gallery, same=setting.same)
-    searcher, _ = choose(vectors, names)
-    matches = searcher.search(embeddings.select(ask), N_CANDIDATES, rule)
+    prepared = method.prepare(np.flatnonzero(answer), setting.same, seed)
+    matches = prepared.search(np.flatnonzero(ask), rule)
     mated = has_mate(queries, gallery, rule)
     answerable = mated | ~np.isin(truth, names)  # a named individual that no photo may answer for is neither
     matches, truth, mated = matches.select(answerable), truth[answerable], mated[answerable]
     notes = _left_out(int((~answerable).sum()))
     point, groups = None, None
     try:
-        inner = self_search(gallery, vectors, same=setting.same, seed=seed)
-        point = _fitted(inner, gallery, vectors, setting, seed)
+        point = _fitted(prepared.self_search(), gallery, vectors, setting, seed)
         groups = groups_of(queries.select(matches.query_ids), point)
     except NotFittedError as error:
         notes = (*notes, f"no operating point: {error}")

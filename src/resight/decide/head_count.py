@@ -1,9 +1,10 @@
-"""How many individuals there are: the number of groups found, set right by trials of which the truth is known."""
+"""How many new individuals there are: the groups proposed, set right by trials of which the truth is known."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,44 +14,84 @@ from resight.decide.correlation import Floats, Linkage
 from resight.decide.grouping import group_photos
 from resight.errors import InputError
 
-__all__ = ["counted_by_noise", "counted_by_trials"]
+__all__ = ["Tally", "counted_by_noise", "counted_by_trials"]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What grouping made of strangers and of known individuals, where the truth is known.
+
+    Args:
+        n_strangers: individuals none of whose photos had a name.
+        n_stranger_photos: photos of them.
+        n_stranger_groups: proposed groups most of whose photos show one of them.
+        n_strangers_named: photos of them that came to a known individual.
+        n_known_photos: photos without a name of individuals that have names on others.
+        n_known_groups: proposed groups most of whose photos show one of those.
+        n_known_named: photos of those that came to a known individual.
+    """
+
+    n_strangers: int
+    n_stranger_photos: int
+    n_stranger_groups: int
+    n_strangers_named: int
+    n_known_photos: int
+    n_known_groups: int
+    n_known_named: int
+
+    def n_new(self, n_groups: int, n_photos: int, n_named: int) -> float:
+        """How many strangers would leave so many proposed groups, were all as in this trial; at least a half.
+
+        Args:
+            n_groups: proposed groups.
+            n_photos: photos without a name.
+            n_named: those of them that came to a known individual.
+        """
+        of_known = self.n_known_named / max(self.n_known_photos, 1)
+        of_strangers = self.n_strangers_named / max(self.n_stranger_photos, 1)
+        n_known = (n_named - of_strangers * n_photos) / (of_known - of_strangers) if of_known > of_strangers else 0.0
+        n_false = self.n_known_groups / max(self.n_known_photos, 1) * min(max(n_known, 0.0), n_photos)
+        per_stranger = max(self.n_stranger_groups, 0.5) / max(self.n_strangers, 1)
+        return max((n_groups - n_false) / per_stranger, 0.5)
 
 
 def counted_by_trials(
-    n_found: int, truths: Sequence[int], found: Sequence[int], *, most: int, level: float = 0.95
+    n_groups: int, n_photos: int, n_named: int, trials: Sequence[Tally], *, level: float = 0.95
 ) -> Estimate:
-    """The number of individuals, from the groups found and from what trials found where the truth is known.
+    """The number of new individuals, from the groups proposed and from trials of which the truth is known.
 
-    Grouping finds too many individuals where photos are hard to match, and too few where they are alike. By how much
-    is taken from the trials: the mean of ln(truth / found) sets the number right, and the interval is where Student's
-    t expects the next trial. It holds as far as the photos are like those of the trials, above all in photos per
-    individual.
+    Grouping proposes too many individuals where photos are hard to match, and too few where they are alike; and some
+    groups are of known individuals that were not recognised. By how much is taken from the trials: each says how many
+    strangers would leave as many groups as were proposed. Their geometric mean is the estimate, and the interval is
+    where Student's t expects the next of them. It holds as far as the photos are like those of the trials, above all in
+    photos per individual.
 
     Args:
-        n_found: groups found among the photos in question.
-        truths: the number of individuals in each trial.
-        found: the number of groups found in it.
-        most: what the number cannot exceed: the photos in question.
+        n_groups: proposed groups.
+        n_photos: photos without a name.
+        n_named: those of them that came to a known individual.
+        trials: at least two.
         level: of the interval.
 
     Raises:
-        InputError: when there are fewer than two trials, or a number is below 1.
+        InputError: when there are fewer than two trials.
 
     Example:
-        >>> counted_by_trials(40, [10, 10, 10], [20, 20, 20], most=100).value
+        >>> trial = Tally(10, 60, 20, 0, 0, 0, 0)
+        >>> counted_by_trials(40, 100, 0, [trial] * 3).value
         20.0
     """
     from scipy.stats import t
 
-    if len(truths) != len(found) or len(truths) < 2 or min(*truths, *found, n_found) < 1:
-        raise InputError("expected two trials or more with at least one individual and group each, found others")
-    ratios = np.log(np.array(truths, dtype=np.float64) / np.array(found))
-    spread = float(ratios.std(ddof=1)) * math.sqrt(1 + 1 / len(ratios))
-    reach = float(t.ppf((1 + level) / 2, len(ratios) - 1)) * spread
-    low, value, high = (
-        min(max(n_found * math.exp(float(ratios.mean()) + step), 1.0), float(most)) for step in (-reach, 0, reach)
-    )
-    return Estimate(round(value, 9), round(low, 9), round(high, 9), n=len(ratios), level=level)
+    if len(trials) < 2:
+        raise InputError(f"expected two trials or more, found {len(trials)}")
+    logs = np.log([trial.n_new(n_groups, n_photos, n_named) for trial in trials])
+    spread = float(logs.std(ddof=1)) * math.sqrt(1 + 1 / len(logs))
+    reach = float(t.ppf((1 + level) / 2, len(logs) - 1)) * spread
+    low, value, high = (min(math.exp(float(logs.mean()) + step), float(n_photos)) for step in (-reach, 0, reach))
+    if not n_groups:
+        low = value = 0.0
+    return Estimate(round(value, 9), round(low, 9), round(high, 9), n=len(logs), level=level)
 
 
 def counted_by_noise(

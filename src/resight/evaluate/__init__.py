@@ -37,7 +37,7 @@ from resight.evaluate.photo_ranking import (
     mean_average_precision,
     mean_inverse_penalty,
 )
-from resight.evaluate.reliability import expected_calibration_error
+from resight.evaluate.reliability import Stated, expected_calibration_error
 from resight.evaluate.score import METRICS, score_files
 from resight.evaluate.searches import Searches
 from resight.evaluate.thresholds import AtTarget, conservative_threshold
@@ -67,6 +67,7 @@ __all__ = [
     "Roc",
     "Score",
     "Searches",
+    "Stated",
     "accuracy",
     "auroc",
     "average_precision_at_k",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from resight.core import Catalogue, Embeddings, Estimate
+from resight.core import Catalogue, Embeddings, Estimate, Pairs
 from resight.decide.grouping import Groups, anchored_blocks
 from resight.decide.head_count import counted_by_noise, counted_by_trials
 from resight.errors import InputError
@@ -75,19 +74,18 @@ def group_catalogue(
     anchored_blocks(rules.constraints(photos, store.rejections()), photos.column("identity"))
     pairs = rules.pairs(photos, embeddings)
     said = evidence(photos, embeddings, pairs, rules.same)
-    tried = _tried(photos, embeddings, rules, said, min_probability, seed)
+    tried = _tried(photos, pairs, rules, said, min_probability, seed)
     chosen = _best_line(tried) if min_probability is None else min_probability
     tried = [trial for trial in tried if trial.min_probability == chosen]
     groups = rules.groups(photos, pairs, said, chosen, store.rejections())
     if tried:
         groups = _with_confidence(groups, tried, photos)
     unlabelled = photos.frame["identity"].is_null().to_numpy()
-    n_found = len(np.unique(groups.clusters[unlabelled]))
     if tried:
-        truths, found = [one.n_individuals for one in tried], [one.n_groups for one in tried]
-        count = counted_by_trials(n_found, truths, found, most=int(unlabelled.sum()))
+        n_named = int((unlabelled & groups.is_known).sum())
+        count = counted_by_trials(groups.n_new, int(unlabelled.sum()), n_named, [one.tally for one in tried])
     else:
-        count = _disturbed(photos, pairs, said, rules, chosen, n_found, seed)
+        count = _disturbed(photos, pairs, said, rules, chosen, groups.n_new, seed)
     notes = (*said.notes, *encounter_notes(photos), *_notes(bool(tried), left_out))
     return Grouping(Path(folder), photos, groups, count, chosen, bool(tried), left_out, embeddings.model, notes)
 
@@ -108,21 +106,14 @@ def _photos(store: CatalogueStore, model: str | Path | None) -> tuple[Catalogue,
 
 
 def _tried(
-    photos: Catalogue,
-    embeddings: Embeddings,
-    rules: GroupRules,
-    said: PairEvidence,
-    min_probability: float | None,
-    seed: int,
+    photos: Catalogue, pairs: Pairs, rules: GroupRules, said: PairEvidence, min_probability: float | None, seed: int
 ) -> list[GroupTrial]:
     """The trials at each line, one after the other; none where too little is labelled."""
-    labelled = photos.frame["identity"].is_not_null().to_numpy()
-    known = photos.select(labelled)
-    if not said.calibrated or not enough_to_try(known):
+    if not said.calibrated or not enough_to_try(photos):
         return []
     lines = _PROBABILITIES if min_probability is None else (min_probability,)
-    vectors = embeddings.select(known.image_ids)
-    return [trial for row in trials(known, vectors, rules, lines, n_repeats=_N_TRIALS, seed=seed) for trial in row]
+    rows = trials(photos, pairs, said, rules, lines, n_repeats=_N_TRIALS, seed=seed)
+    return [trial for row in rows for trial in row]
 
 
 def _best_line(tried: Sequence[GroupTrial]) -> float:
@@ -147,14 +138,14 @@ def _logit(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _disturbed(
-    photos: Catalogue, pairs: Any, said: PairEvidence, rules: GroupRules, line: float, n_found: int, seed: int
+    photos: Catalogue, pairs: Pairs, said: PairEvidence, rules: GroupRules, line: float, n_found: int, seed: int
 ) -> Estimate:
     """The number of groups, with how far it moves when the log-odds are disturbed; known individuals apart."""
     constraints = rules.constraints(photos)
     shift, n = log_odds_of(line), int(photos.frame["identity"].is_null().sum())
     absent = min(0.0, said.absent - shift)
     noisy = counted_by_noise(pairs, said.log_odds - shift, constraints, absent=absent, linkage=rules.linkage, seed=seed)
-    low, high = (max(1.0, min(n_found + bound - noisy.value, float(n))) for bound in (noisy.low, noisy.high))
+    low, high = (max(0.0, min(n_found + bound - noisy.value, float(n))) for bound in (noisy.low, noisy.high))
     return Estimate(float(n_found), min(low, n_found), max(high, n_found), n=noisy.n, level=noisy.level)
 
 

@@ -30,7 +30,7 @@ class GroupingEvaluation:
         n_repeats: how often names were hidden.
         min_probability: the line, chosen by the other repeats of each, or given; the mean of them.
         measures: name to figure. Intervals run over the repeats, which draw from the same individuals.
-        n_true: mean number of individuals on the hidden photos.
+        n_true: mean number of strangers: individuals all of whose names were hidden.
         model: fingerprint of the model.
         notes: sentences for the user.
     """
@@ -48,7 +48,7 @@ class GroupingEvaluation:
         """What was done, and a line per measure."""
         head = [
             f"grouping: {self.n_photos} photos of {self.n_identities} individuals, names hidden {self.n_repeats} times",
-            f"on average {self.n_true:.1f} individuals were hidden",
+            f"on average {self.n_true:.1f} individuals were strangers, with all their names hidden",
         ]
         return "\n".join([*head, *(f"{name:<34} {estimate}" for name, estimate in self.measures.items())])
 
@@ -101,23 +101,25 @@ def evaluate_grouping(
         )
     rules = GroupRules(tuple(same), one_per_encounter, n_neighbours, evidence=evidence)
     lines = PROBABILITIES if min_probability is None else (min_probability,)
-    rows = list(trials(photos, embeddings, rules, lines, n_repeats=max(3, n_repeats), seed=seed))
+    pairs = rules.pairs(photos, embeddings)
+    said = evidence(photos, embeddings, pairs, rules.same)
+    rows = list(trials(photos, pairs, said, rules, lines, n_repeats=max(3, n_repeats), seed=seed))
     judged = [_chosen(rows, number) for number in range(len(rows))]
     line = float(np.mean([one.min_probability for one in judged]))
-    n_true = float(np.mean([one.n_individuals for one in judged]))
+    n_true = float(np.mean([one.tally.n_strangers for one in judged]))
     parts = (len(photos), photos.n_identities, len(rows), line, _measures(rows, judged), n_true, embeddings.model)
     return GroupingEvaluation(*parts, encounter_notes(photos))
 
 
 def _measures(rows: Sequence[Sequence[GroupTrial]], judged: Sequence[GroupTrial]) -> dict[str, Estimate]:
     counts = [_count(rows, number) for number in range(len(rows))]
-    truths = [one.n_individuals for one in judged]
+    truths = [one.tally.n_strangers for one in judged]
     held = [float(count.low <= n <= count.high) for count, n in zip(counts, truths, strict=True)]
     return {
         "ARI": _spread([one.ari for one in judged]),
         "AMI": _spread([one.ami for one in judged]),
         "photos where they belong": _spread([float(one.right.mean()) for one in judged]),
-        "groups / individuals": _spread([one.n_groups / one.n_individuals for one in judged]),
+        "groups / strangers": _spread([one.tally.n_stranger_groups / one.tally.n_strangers for one in judged]),
         "estimated / true number": _spread([count.value / n for count, n in zip(counts, truths, strict=True)]),
         "interval width / true number": _spread(
             [(count.high - count.low) / n for count, n in zip(counts, truths, strict=True)]
@@ -134,12 +136,15 @@ def _chosen(rows: Sequence[Sequence[GroupTrial]], number: int) -> GroupTrial:
 
 
 def _count(rows: Sequence[Sequence[GroupTrial]], number: int) -> Estimate:
-    """The number of individuals in a repeat, as the other repeats set it right."""
+    """The number of strangers in a repeat, as the other repeats set it right."""
     one = _chosen(rows, number)
     place = [trial.min_probability for trial in rows[number]].index(one.min_probability)
     others = [row[place] for at, row in enumerate(rows) if at != number]
-    truths, found = [other.n_individuals for other in others], [other.n_groups for other in others]
-    return counted_by_trials(one.n_groups, truths, found, most=len(one.sure))
+    tally = one.tally
+    n_photos = tally.n_stranger_photos + tally.n_known_photos
+    n_named = tally.n_strangers_named + tally.n_known_named
+    n_groups = tally.n_stranger_groups + tally.n_known_groups
+    return counted_by_trials(n_groups, n_photos, n_named, [other.tally for other in others])
 
 
 def _spread(values: Sequence[float]) -> Estimate:

@@ -79,9 +79,12 @@ def write_groups(grouping: Grouping, out: str | Path) -> Path:
 
 
 def _lead(grouping: Grouping) -> str:
-    count = grouping.n_individuals
-    n_photos = plural(int(grouping.unlabelled.sum()), "photo")
-    says = f"{n_photos} without a name show about {count.value:.0f} individuals ({count.low:.0f} to {count.high:.0f})."
+    count, n_named = (
+        grouping.n_new,
+        plural(grouping.photos.n_identities, "individual has a name", "individuals have names"),
+    )
+    n_photos = plural(int(grouping.unlabelled.sum()), "photo has", "photos have")
+    says = f"{n_photos} no name. {n_named}; about {count.value:.0f} more are new ({count.low:.0f} to {count.high:.0f})."
     return f"{says} These are proposals: nothing is named before somebody says so."
 
 

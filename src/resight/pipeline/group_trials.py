@@ -13,6 +13,7 @@ from resight.core import Catalogue, Embeddings, Pairs
 from resight.decide.constraints import Constraints
 from resight.decide.correlation import Linkage
 from resight.decide.grouping import Groups, group_photos
+from resight.decide.head_count import Tally
 from resight.errors import InputError
 from resight.evaluate.clustering import cluster_scores
 from resight.pipeline.group_constraints import constraints_of
@@ -20,6 +21,8 @@ from resight.pipeline.pair_evidence import Evidence, PairEvidence, by_cosine, ne
 
 PROBABILITIES = (0.5, 0.35, 0.25, 0.15, 0.1, 0.06, 0.04, 0.025, 0.015)
 """The least mean probabilities of a group among which the trials choose."""
+
+Mask = npt.NDArray[np.bool_]
 
 _MOST_PHOTOS = 2_000
 _FEWEST_INDIVIDUALS = 6
@@ -78,7 +81,7 @@ class GroupTrial:
         ari: adjusted Rand index over the hidden photos.
         ami: adjusted mutual information over them.
         n_individuals: on them, in truth.
-        n_groups: that they were put into.
+        tally: what became of strangers and of known individuals.
         sure: (H,) the confidence in each.
         right: (H,) whether it stands where it belongs: in a known individual's group if it shows that one, in a
             proposed group if most of its photos do, alone if no other photo at all shows its individual.
@@ -88,7 +91,7 @@ class GroupTrial:
     ari: float
     ami: float
     n_individuals: int
-    n_groups: int
+    tally: Tally
     sure: npt.NDArray[np.float64]
     right: npt.NDArray[np.bool_]
 
@@ -111,7 +114,8 @@ def enough_to_try(photos: Catalogue) -> bool:
 
 def trials(
     photos: Catalogue,
-    embeddings: Embeddings,
+    pairs: Pairs,
+    said: PairEvidence,
     rules: GroupRules,
     probabilities: Sequence[float] = PROBABILITIES,
     *,
@@ -120,64 +124,99 @@ def trials(
 ) -> Iterator[tuple[GroupTrial, ...]]:
     """Hide names, group, and compare: per repeat one trial for each probability.
 
-    Half of the individuals lose all their names, and one encounter of each other one its own. What is learned of pairs
-    is learned from the names that are left. Of more than 2,000 labelled photos whole individuals are drawn.
+    Half of the labelled individuals lose all their names, and one encounter of each other one its own. The photos that
+    had no name before stay in the midst, so that the crowd is as large as the one in question. The log-odds are those
+    of all names: a curve of two numbers that hardly knows any one of them.
+
+    Of more than 4,000 photos some are drawn: 2,000 labelled ones, of whole individuals, and 2,000 others.
 
     Args:
-        photos: labelled photos.
-        embeddings: one vector per photo of `photos`, in its order.
+        photos: N photos, labelled ones among them.
+        pairs: those of them that were compared.
+        said: what is known of these pairs.
         rules: how to group.
         probabilities: the lines to try.
         n_repeats: how often names are hidden.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    rows = _some_individuals(photos, rng)
-    photos, embeddings = photos.select(rows), embeddings.select(rows)
-    pairs = rules.pairs(photos, embeddings)
+    if len(photos) > 2 * _MOST_PHOTOS:
+        photos, pairs, said = _drawn(photos, pairs, said, rng)
     for _ in range(n_repeats):
-        hidden = _hidden(photos, rng)
+        strangers, held_out = _hidden(photos, rng)
+        hidden = strangers | held_out
         told = photos.frame.with_columns(pl.when(~pl.Series(hidden)).then(pl.col("identity")).alias("identity"))
         known = replace(photos, frame=told)
-        said = rules.evidence(known, embeddings, pairs, rules.same)
-        yield tuple(_judged(rules.groups(known, pairs, said, line), photos, hidden, line) for line in probabilities)
+        found = ((line, rules.groups(known, pairs, said, line)) for line in probabilities)
+        yield tuple(_judged(groups, photos, strangers, held_out, line) for line, groups in found)
 
 
-def _judged(groups: Groups, photos: Catalogue, hidden: npt.NDArray[np.bool_], line: float) -> GroupTrial:
-    names = photos.column("identity").astype(np.str_)
-    scores = cluster_scores(names[hidden], groups.clusters[hidden])
-    right = _right(groups, names)[hidden]
-    sure = groups.confidence[hidden]
-    return GroupTrial(line, scores.ari, scores.ami, scores.n_individuals, scores.n_clusters, sure, right)
+def _judged(groups: Groups, photos: Catalogue, strangers: Mask, held_out: Mask, line: float) -> GroupTrial:
+    names, hidden = photos.column("identity"), strangers | held_out
+    truth, found = names[hidden].astype(np.str_), groups.clusters[hidden]
+    scores = cluster_scores(truth, found)
+    is_named = groups.is_known
+    share = np.bincount(groups.clusters, strangers, len(groups)) / np.bincount(
+        groups.clusters, hidden, len(groups)
+    ).clip(1)
+    proposed = np.unique(groups.clusters[hidden & ~is_named])
+    n_of_strangers = int((share[proposed] > 0.5).sum())
+    tally = Tally(
+        len(set(names[strangers])),
+        int(strangers.sum()),
+        n_of_strangers,
+        int((strangers & is_named).sum()),
+        int(held_out.sum()),
+        len(proposed) - n_of_strangers,
+        int((held_out & is_named).sum()),
+    )
+    right = _right(groups, photos)[hidden]
+    return GroupTrial(line, scores.ari, scores.ami, scores.n_individuals, tally, groups.confidence[hidden], right)
 
 
-def _right(groups: Groups, names: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
-    frame = pl.DataFrame({"name": names, "cluster": groups.clusters, "group": groups.identities})
-    most = pl.col("name").mode().sort().first().over("cluster")
+def _right(groups: Groups, photos: Catalogue) -> Mask:
+    """(N,) whether a photo stands where it belongs, as `GroupTrial` says; without meaning where nobody knows."""
+    frame = pl.DataFrame({"name": photos.frame["identity"], "cluster": groups.clusters, "group": groups.identities})
+    most = pl.col("name").drop_nulls().mode().sort().first().over("cluster")
     expected = pl.when(pl.Series(groups.is_known)).then("group").otherwise(most)
     alone = (pl.len().over("cluster") == 1) & ~pl.Series(groups.is_known)
     is_right = pl.when(alone).then(pl.len().over("name") == 1).otherwise(pl.col("name") == expected)
-    return frame.select(is_right.alias("right"))["right"].to_numpy()
+    return np.asarray(frame.select(is_right.fill_null(False).alias("right"))["right"].to_numpy())
+
+
+def _drawn(
+    photos: Catalogue, pairs: Pairs, said: PairEvidence, rng: np.random.Generator
+) -> tuple[Catalogue, Pairs, PairEvidence]:
+    """Some of the photos, and the pairs among them."""
+    others = np.flatnonzero(photos.frame["identity"].is_null().to_numpy())
+    kept = np.zeros(len(photos), dtype=bool)
+    kept[_some_individuals(photos, rng)] = True
+    kept[rng.permutation(others)[:_MOST_PHOTOS]] = True
+    number = np.cumsum(kept) - 1
+    inside = kept[pairs.queries] & kept[pairs.photos]
+    n = int(kept.sum())
+    among = Pairs(number[pairs.queries[inside]], number[pairs.photos[inside]], n, n)
+    return photos.select(kept), among, replace(said, log_odds=said.log_odds[inside])
 
 
 def _some_individuals(photos: Catalogue, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    names = photos.column("identity").astype(np.str_)
-    unique, sizes = np.unique(names, return_counts=True)
+    names = photos.frame["identity"].fill_null("").to_numpy().astype(np.str_)
+    unique, sizes = np.unique(names[names != ""], return_counts=True)
     order = rng.permutation(len(unique))
     kept = unique[order[: max(1, int((np.cumsum(sizes[order]) <= _MOST_PHOTOS).sum()))]]
     return np.flatnonzero(np.isin(names, kept))
 
 
-def _hidden(photos: Catalogue, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Which photos lose their name."""
-    names = photos.column("identity").astype(np.str_)
+def _hidden(photos: Catalogue, rng: np.random.Generator) -> tuple[Mask, Mask]:
+    """Which photos lose their name: those of strangers, and an encounter each of other individuals."""
+    names = photos.frame["identity"].fill_null("").to_numpy().astype(np.str_)
     met = photos.frame.select(pl.coalesce("encounter", "image_id")).to_series().to_numpy().astype(np.str_)
-    unique = rng.permutation(np.unique(names))
-    strangers = set(unique[: len(unique) // 2].tolist())
-    hidden = np.isin(names, list(strangers))
+    unique = rng.permutation(np.unique(names[names != ""]))
+    strangers = np.isin(names, unique[: len(unique) // 2])
+    held_out = np.zeros(len(names), dtype=bool)
     for name in unique[len(unique) // 2 :].tolist():
         own = np.flatnonzero(names == name)
         meetings = np.unique(met[own])
         if len(meetings) > 1:
-            hidden[own[met[own] == rng.choice(meetings)]] = True
-    return hidden
+            held_out[own[met[own] == rng.choice(meetings)]] = True
+    return strangers, held_out

@@ -39,8 +39,8 @@ Mask = npt.NDArray[np.bool_]
 SCALE = "log-odds"
 _COMBINE = {"choose": "auto"}
 _STATED = (
-    "How often a photo's most probable pair from another encounter showed one individual, over the probability that the "
-    "fusion stated for it; that fusion never saw the individual."
+    "How often a photo's most probable pair from another encounter showed one individual, over the probability that "
+    "the fusion stated for it; that fusion never saw the individual."
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Grouping:
         folder: the catalogue.
         photos: the photos that have a vector, labelled ones too.
         groups: which of them show one individual, in the order of `photos`.
-        n_individuals: how many individuals the unlabelled photos show, with an interval.
+        n_new: how many individuals that nobody has named the photos show, with an interval.
         min_probability: the mean probability down to which two groups were joined.
         calibrated: whether that line, the confidence and the interval were learned from labelled photos.
         left_out: image ids of unlabelled photos without a vector.
@@ -41,7 +41,7 @@ class Grouping:
     folder: Path
     photos: Catalogue
     groups: Groups
-    n_individuals: Estimate
+    n_new: Estimate
     min_probability: float
     calibrated: bool
     left_out: tuple[str, ...]
@@ -52,6 +52,12 @@ class Grouping:
     def unlabelled(self) -> npt.NDArray[np.bool_]:
         """(N,) whether a photo came without a name."""
         return self.photos.frame["identity"].is_null().to_numpy()
+
+    @property
+    def n_individuals(self) -> Estimate:
+        """How many individuals the photos show in all: the named ones, and the new ones."""
+        n, new = self.photos.n_identities, self.n_new
+        return replace(new, value=n + new.value, low=n + new.low, high=n + new.high)
 
     def proposals(self) -> list[tuple[str, bool, npt.NDArray[np.int64]]]:
         """Per group with unlabelled photos: its name, whether it is a known individual's, and the rows of these."""
@@ -72,6 +78,8 @@ class Grouping:
         return {
             "model": self.model,
             "n_photos": int(self.unlabelled.sum()),
+            "n_named": self.photos.n_identities,
+            "n_new": self.n_new.to_json(),
             "n_individuals": self.n_individuals.to_json(),
             "min_probability": self.min_probability,
             "calibrated": self.calibrated,
@@ -91,11 +99,12 @@ class Grouping:
         """The number of individuals, and a line per group of two or more photos and per photo of a known one."""
         found = self.proposals()
         n_photos, n_alone = int(self.unlabelled.sum()), sum(not known and len(rows) == 1 for _, known, rows in found)
-        count = self.n_individuals
+        count, n_named = self.n_new, self.photos.n_identities
         promise = f"{count.level:.0%} interval" if self.calibrated else "unchecked"
+        new_ones = f"{count.value:.0f} new ({count.low:.0f} to {count.high:.0f}, {promise})"
         lines = [
             f"{plural(n_photos, 'unlabelled photo')} in {plural(len(found), 'group')}, {n_alone} of them of one photo",
-            f"individuals on them: {count.value:.0f} ({count.low:.0f} to {count.high:.0f}, {promise})",
+            f"individuals: {n_named} named, and about {new_ones}",
         ]
         for name, known, rows in found:
             if known or len(rows) > 1:

@@ -48,12 +48,14 @@ class Seen:
         inliers: (M,) bool, which of them follow the model.
         model: (3, 3) float64, NaN where none is believed.
         score: as `LocalScorer.score` gives it.
+        says: what was seen, in a few words; empty where the matches say it themselves.
     """
 
     places: Floats
     inliers: npt.NDArray[np.bool_]
     model: npt.NDArray[np.float64]
     score: float
+    says: str = ""
 
 
 class LocalScorer:

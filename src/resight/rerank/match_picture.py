@@ -66,7 +66,7 @@ def match_picture(
     Args:
         first: the query.
         second: the photo of the gallery.
-        seen: what was seen of the pair, as `LocalScorer.matches` gives it.
+        seen: what was seen of the pair, as `LocalScorer.matches` or `NaiveBayesScorer.matches` gives it.
         id_: stands before each id, so that two pictures of a page never share one.
         side_px: the longer side of each photo.
         n_lines: draw so many at most, spread over the photo.
@@ -76,7 +76,7 @@ def match_picture(
     width, height = sum(frames[1].column), base + 3.5 * _TEXT_PX
     photos = "".join(_photo(shown, frame, base) for shown, frame in zip((first, second), frames, strict=True))
     lines = _lines(seen.places[seen.inliers], frames, n_lines)
-    says = html.escape(_in_words(seen))
+    says = html.escape(seen.says or _in_words(seen))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="{id_}-title {id_}-desc" '
         f'viewBox="0 0 {width:.1f} {height:.1f}" width="{width:.0f}" height="{height:.0f}" '

@@ -68,7 +68,7 @@ def nyala(repeats: int) -> dict:
 
 def lion(repeats: int) -> dict:
     del repeats
-    folder, recipe = catalogue("wildlife_lion"), RerankRecipe.read(RECIPES / "lion.toml")
+    folder, recipe = catalogue("wildlife_lion"), RerankRecipe.read(RECIPES / "free.toml")
     return {
         "ablation": table(folder, recipe, "split", column="megadescriptor_split"),
         "original_split": with_and_without(folder, recipe, protocol="open-set", share_strangers=0.2, n_repeats=2),
@@ -119,7 +119,7 @@ def _near(said: str, truth: str) -> bool:
 
 def landmarks(repeats: int) -> dict:
     del repeats
-    folder, recipe = catalogue("landmarks_mini"), RerankRecipe.read(RECIPES / "landmarks.toml")
+    folder, recipe = catalogue("landmarks_mini"), RerankRecipe.read(RECIPES / "free.toml")
     return {"other-photos": table(folder, recipe, "other-encounters")}
 
 

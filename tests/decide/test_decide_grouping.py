@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from resight.core import Pairs
 from resight.decide.constraints import Blocks, Constraints
 from resight.decide.grouping import Groups, group_photos
-from resight.decide.head_count import counted_by_noise, counted_by_trials
+from resight.decide.head_count import Tally, counted_by_noise, counted_by_trials
 from resight.errors import InputError
 
 
@@ -228,16 +228,27 @@ class TestGroups:
             Groups(np.array(["a"]), np.array([1]), ("x",), 0, np.array([1.0]))
 
 
+def tally(n_strangers, n_groups):
+    """Strangers on a thousand photos, put into so many groups, and nobody known."""
+    return Tally(n_strangers, 1_000, n_groups, 0, 0, 0, 0)
+
+
 class TestTheNumberOfIndividuals:
     def test_trials_set_it_right(self):
-        counted = counted_by_trials(30, [10, 20, 12], [20, 40, 24], most=100)
+        counted = counted_by_trials(30, 200, 0, [tally(10, 20), tally(20, 40), tally(12, 24)])
         assert (counted.value, counted.low, counted.high) == (15, 15, 15)
 
+    def test_groups_of_known_individuals_are_not_counted(self):
+        trial = Tally(
+            10, 60, 10, 0, 60, 12, 30
+        )  # half of the known are recognised; of the known, a group in five photos
+        assert counted_by_trials(22, 120, 30, [trial] * 3).value == 10
+
     def test_a_wider_spread_gives_a_wider_interval_and_no_more_than_there_are_photos(self):
-        narrow = counted_by_trials(30, [10, 11, 10], [10, 10, 10], most=40)
-        wide = counted_by_trials(30, [5, 11, 20], [10, 10, 10], most=40)
+        narrow = counted_by_trials(30, 40, 0, [tally(n, 10) for n in (10, 11, 10)])
+        wide = counted_by_trials(30, 40, 0, [tally(n, 10) for n in (5, 11, 20)])
         assert wide.high - wide.low > narrow.high - narrow.low
-        assert 1 <= wide.low < wide.high == 40
+        assert 0 < wide.low < wide.high == 40
 
     def test_it_holds_for_trials_of_one_kind(self):
         rng = np.random.default_rng(0)
@@ -245,13 +256,17 @@ class TestTheNumberOfIndividuals:
         for _ in range(300):
             found = rng.integers(20, 60, 13)
             truths = np.maximum(1, np.round(found * np.exp(rng.normal(-0.4, 0.15, 13)))).astype(int)
-            counted = counted_by_trials(int(found[0]), truths[1:].tolist(), found[1:].tolist(), most=1_000)
+            others = [tally(n, n_groups) for n, n_groups in zip(truths[1:].tolist(), found[1:].tolist(), strict=True)]
+            counted = counted_by_trials(int(found[0]), 1_000, 0, others)
             held.append(counted.low <= truths[0] <= counted.high)
         assert 0.91 <= np.mean(held) <= 0.99
 
     def test_too_few_trials_are_refused(self):
         with pytest.raises(InputError):
-            counted_by_trials(3, [1], [1], most=5)
+            counted_by_trials(3, 5, 0, [tally(1, 1)])
+
+    def test_nothing_proposed_is_nobody_new(self):
+        assert counted_by_trials(0, 5, 5, [tally(4, 5), tally(5, 4)]).value == 0
 
     def test_noise_moves_what_stands_loosely(self):
         pairs = Pairs.of([0, 2, 4], [1, 3, 5], 6, 6)

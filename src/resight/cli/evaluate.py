@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 _USUAL = "other-encounters"
 
+_Holdout = Annotated[
+    str | None, typer.Option(help="Judge the test side of this kept split by its train side instead; logged.")
+]
+_Ablation = Annotated[
+    bool, typer.Option("--ablation", help="With --rerank: a table of what each scorer of the recipe adds in turn.")
+]
+
 
 def evaluate(
     catalogue: Folder,
@@ -30,17 +37,13 @@ def evaluate(
     queries: Annotated[str, typer.Option(help="split: its value for the photos that ask.")] = "test",
     share_strangers: Annotated[float, typer.Option(help="open-set: share of the individuals left out.")] = 0.5,
     repeats: Annotated[int, typer.Option(help="open-set: how many draws.")] = 10,
-    holdout: Annotated[
-        str | None, typer.Option(help="Judge the test side of this kept split by its train side instead; logged.")
-    ] = None,
+    holdout: _Holdout = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report with figures here.")] = None,
     model: Model = None,
     rerank: Rerank = False,
     recipe: Recipe = None,
     distractors: Distractors = None,
-    ablation: Annotated[
-        bool, typer.Option("--ablation", help="With --rerank: a table of what each scorer of the recipe adds in turn.")
-    ] = False,
+    ablation: _Ablation = False,
     seed: Seed = 0,
     who: Who = "unknown",
     as_json: Json = False,
@@ -53,30 +56,19 @@ def evaluate(
 
     Example:  resight evaluate --catalogue mine --holdout holdout
     """
-    from resight.pipeline import evaluate_catalogue, judge_holdout, write_evaluation_report
-
     if holdout is not None and protocol != _USUAL:
         raise InputError(f"expected a protocol or a holdout, found both: '{protocol}' and '{holdout}'")
     judging: dict[str, Any] = {"goal": goal, "same": same or (), "per": per, "share_new": share_new}
     judging |= {"model": model, "seed": seed}
     weighed = _weighed(recipe_of(rerank, recipe, distractors), holdout, ablation=ablation)
     parts: dict[str, Any] = {"column": column, "gallery": gallery, "queries": queries}
-    parts |= {"share_strangers": share_strangers, "n_repeats": repeats}
-    if ablation and weighed is not None:
-        _tell_ablation(catalogue, weighed, protocol, as_json, {"distractors": distractors, **parts, **judging})
-        return
-    parts |= {"rerank": weighed, "distractors": distractors}
-    done: Evaluation = (
-        evaluate_catalogue(catalogue, protocol, **parts, **judging)
-        if holdout is None
-        else judge_holdout(catalogue, holdout, who=who, **judging)
-    )
-    if report is not None:
-        write_evaluation_report(report, done)
-        typer.echo(f"report: {report}", err=True)
-    for note in done.notes:
-        typer.echo(f"note: {note}", err=True)
-    typer.echo(json.dumps(done.to_json(), indent=2) if as_json else str(done))
+    parts |= {"share_strangers": share_strangers, "n_repeats": repeats, "distractors": distractors}
+    if holdout is not None:
+        _tell_holdout(catalogue, holdout, report, as_json, {"who": who, **judging})
+    elif ablation and weighed is not None:
+        _tell_ablation(catalogue, weighed, protocol, as_json, {**parts, **judging})
+    else:
+        _tell_protocol(catalogue, protocol, report, as_json, {"rerank": weighed, **parts, **judging})
 
 
 def _weighed(recipe: RerankRecipe | None, holdout: str | None, *, ablation: bool) -> RerankRecipe | None:
@@ -86,6 +78,29 @@ def _weighed(recipe: RerankRecipe | None, holdout: str | None, *, ablation: bool
     if ablation and recipe is None:
         raise InputError("expected --rerank with --ablation, found none")
     return recipe
+
+
+def _tell_protocol(catalogue: Path, protocol: str, report: Path | None, as_json: bool, how: dict[str, Any]) -> None:
+    from resight.pipeline import evaluate_catalogue
+
+    _tell(evaluate_catalogue(catalogue, protocol, **how), report, as_json)
+
+
+def _tell_holdout(catalogue: Path, holdout: str, report: Path | None, as_json: bool, how: dict[str, Any]) -> None:
+    from resight.pipeline import judge_holdout
+
+    _tell(judge_holdout(catalogue, holdout, **how), report, as_json)
+
+
+def _tell(done: Evaluation, report: Path | None, as_json: bool) -> None:
+    from resight.pipeline import write_evaluation_report
+
+    if report is not None:
+        write_evaluation_report(report, done)
+        typer.echo(f"report: {report}", err=True)
+    for note in done.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(json.dumps(done.to_json(), indent=2) if as_json else str(done))
 
 
 def _tell_ablation(catalogue: Path, recipe: RerankRecipe, protocol: str, as_json: bool, how: dict[str, Any]) -> None:

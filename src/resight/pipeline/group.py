@@ -16,8 +16,7 @@ from resight.errors import InputError
 from resight.pages.wording import plural
 from resight.pipeline.bundles import model_of
 from resight.pipeline.gallery import encounter_notes, require_columns
-from resight.pipeline.group_trials import PROBABILITIES as _PROBABILITIES
-from resight.pipeline.group_trials import GroupRules, GroupTrial, enough_to_try, log_odds_of, trials
+from resight.pipeline.group_trials import GroupRules, GroupTrial, enough_to_try, line_among, log_odds_of, trials
 from resight.pipeline.pair_evidence import Evidence, PairEvidence, by_cosine, log_odds_curve
 from resight.pipeline.proposals import Grouping
 from resight.store import CatalogueStore
@@ -74,18 +73,16 @@ def group_catalogue(
     anchored_blocks(rules.constraints(photos, store.rejections()), photos.column("identity"))
     pairs = rules.pairs(photos, embeddings)
     said = evidence(photos, embeddings, pairs, rules.same)
-    tried = _tried(photos, pairs, rules, said, min_probability, seed)
-    chosen = _best_line(tried) if min_probability is None else min_probability
-    tried = [trial for trial in tried if trial.min_probability == chosen]
-    groups = rules.groups(photos, pairs, said, chosen, store.rejections())
+    chosen, tried = _chosen(photos, embeddings, rules, said, min_probability, seed)
+    line = line_among(chosen, _share_labelled(photos)) if said.calibrated else chosen
+    groups = rules.groups(photos, pairs, said, line, store.rejections())
     if tried:
         groups = _with_confidence(groups, tried, photos)
-    unlabelled = photos.frame["identity"].is_null().to_numpy()
-    if tried:
+        unlabelled = photos.frame["identity"].is_null().to_numpy()
         n_named = int((unlabelled & groups.is_known).sum())
         count = counted_by_trials(groups.n_new, int(unlabelled.sum()), n_named, [one.tally for one in tried])
     else:
-        count = _disturbed(photos, pairs, said, rules, chosen, groups.n_new, seed)
+        count = _disturbed(photos, pairs, said, rules, line, groups.n_new, seed)
     notes = (*said.notes, *encounter_notes(photos), *_notes(bool(tried), left_out))
     return Grouping(Path(folder), photos, groups, count, chosen, bool(tried), left_out, embeddings.model, notes)
 
@@ -105,23 +102,27 @@ def _photos(store: CatalogueStore, model: str | Path | None) -> tuple[Catalogue,
     return photos, embeddings.select(photos.image_ids), tuple(every.image_ids[unlabelled & ~embedded].tolist())
 
 
-def _tried(
-    photos: Catalogue, pairs: Pairs, rules: GroupRules, said: PairEvidence, min_probability: float | None, seed: int
-) -> list[GroupTrial]:
-    """The trials at each line, one after the other; none where too little is labelled."""
-    if not said.calibrated or not enough_to_try(photos):
-        return []
-    lines = _PROBABILITIES if min_probability is None else (min_probability,)
-    rows = trials(photos, pairs, said, rules, lines, n_repeats=_N_TRIALS, seed=seed)
-    return [trial for row in rows for trial in row]
+def _chosen(
+    photos: Catalogue, embeddings: Embeddings, rules: GroupRules, said: PairEvidence, line: float | None, seed: int
+) -> tuple[float, list[GroupTrial]]:
+    """The line asked for or the best one, and trials at the height where it stands among all photos.
+
+    The best line has the highest mean adjusted Rand index; of equal ones it is the highest.
+    """
+    known = photos.labelled()
+    if not said.calibrated or not enough_to_try(known):
+        return _USUAL_PROBABILITY if line is None else line, []
+    vectors = embeddings.select(known.image_ids)
+    if line is None:
+        rows = list(trials(known, vectors, rules, n_repeats=_N_TRIALS, seed=seed))
+        means = [np.mean([trial.ari for trial in column]) for column in zip(*rows, strict=True)]
+        line = rows[0][int(np.argmax(means))].min_probability
+    there = (line_among(line, _share_labelled(photos)),)
+    return line, [row[0] for row in trials(known, vectors, rules, there, n_repeats=_N_TRIALS, seed=seed)]
 
 
-def _best_line(tried: Sequence[GroupTrial]) -> float:
-    """The line with the highest mean adjusted Rand index; the highest of equal ones."""
-    if not tried:
-        return _USUAL_PROBABILITY
-    lines = sorted({trial.min_probability for trial in tried}, reverse=True)
-    return max(lines, key=lambda line: np.mean([trial.ari for trial in tried if trial.min_probability == line]))
+def _share_labelled(photos: Catalogue) -> float:
+    return 1 - photos.frame["identity"].null_count() / len(photos)
 
 
 def _with_confidence(groups: Groups, tried: Sequence[GroupTrial], photos: Catalogue) -> Groups:

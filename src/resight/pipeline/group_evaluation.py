@@ -101,9 +101,7 @@ def evaluate_grouping(
         )
     rules = GroupRules(tuple(same), one_per_encounter, n_neighbours, evidence=evidence)
     lines = PROBABILITIES if min_probability is None else (min_probability,)
-    pairs = rules.pairs(photos, embeddings)
-    said = evidence(photos, embeddings, pairs, rules.same)
-    rows = list(trials(photos, pairs, said, rules, lines, n_repeats=max(3, n_repeats), seed=seed))
+    rows = list(trials(photos, embeddings, rules, lines, n_repeats=max(3, n_repeats), seed=seed))
     judged = [_chosen(rows, number) for number in range(len(rows))]
     line = float(np.mean([one.min_probability for one in judged]))
     n_true = float(np.mean([one.tally.n_strangers for one in judged]))

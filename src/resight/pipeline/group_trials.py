@@ -112,10 +112,23 @@ def enough_to_try(photos: Catalogue) -> bool:
     return photos.n_identities >= _FEWEST_INDIVIDUALS
 
 
+def line_among(probability: float, share: float) -> float:
+    """The line among the photos of which those that something was learned from are only a share.
+
+    Among more photos a photo has as many mates and more look-alikes. What a pair said when learned from therefore
+    stands for odds that are lower by that share, and the line moves up instead.
+
+    Example:
+        >>> line_among(0.5, 0.25)
+        0.8
+    """
+    odds = probability / (1 - probability) / share
+    return odds / (1 + odds)
+
+
 def trials(
     photos: Catalogue,
-    pairs: Pairs,
-    said: PairEvidence,
+    embeddings: Embeddings,
     rules: GroupRules,
     probabilities: Sequence[float] = PROBABILITIES,
     *,
@@ -124,24 +137,23 @@ def trials(
 ) -> Iterator[tuple[GroupTrial, ...]]:
     """Hide names, group, and compare: per repeat one trial for each probability.
 
-    Half of the labelled individuals lose all their names, and one encounter of each other one its own. The photos that
-    had no name before stay in the midst, so that the crowd is as large as the one in question. The log-odds are those
-    of all names: a curve of two numbers that hardly knows any one of them.
-
-    Of more than 4,000 photos some are drawn: 2,000 labelled ones, of whole individuals, and 2,000 others.
+    Half of the individuals lose all their names, and one encounter of each other one its own. The log-odds are those
+    of all names: a curve of two numbers, which hardly knows any one of them. Of more than 2,000 photos whole
+    individuals are drawn.
 
     Args:
-        photos: N photos, labelled ones among them.
-        pairs: those of them that were compared.
-        said: what is known of these pairs.
+        photos: labelled photos.
+        embeddings: one vector per photo of `photos`, in its order.
         rules: how to group.
         probabilities: the lines to try.
         n_repeats: how often names are hidden.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    if len(photos) > 2 * _MOST_PHOTOS:
-        photos, pairs, said = _drawn(photos, pairs, said, rng)
+    rows = _some_individuals(photos, rng)
+    photos, embeddings = photos.select(rows), embeddings.select(rows)
+    pairs = rules.pairs(photos, embeddings)
+    said = rules.evidence(photos, embeddings, pairs, rules.same)
     for _ in range(n_repeats):
         strangers, held_out = _hidden(photos, rng)
         hidden = strangers | held_out
@@ -152,8 +164,8 @@ def trials(
 
 
 def _judged(groups: Groups, photos: Catalogue, strangers: Mask, held_out: Mask, line: float) -> GroupTrial:
-    names, hidden = photos.column("identity"), strangers | held_out
-    truth, found = names[hidden].astype(np.str_), groups.clusters[hidden]
+    names, hidden = photos.column("identity").astype(np.str_), strangers | held_out
+    truth, found = names[hidden], groups.clusters[hidden]
     scores = cluster_scores(truth, found)
     is_named = groups.is_known
     share = np.bincount(groups.clusters, strangers, len(groups)) / np.bincount(
@@ -177,31 +189,16 @@ def _judged(groups: Groups, photos: Catalogue, strangers: Mask, held_out: Mask, 
 def _right(groups: Groups, photos: Catalogue) -> Mask:
     """(N,) whether a photo stands where it belongs, as `GroupTrial` says; without meaning where nobody knows."""
     frame = pl.DataFrame({"name": photos.frame["identity"], "cluster": groups.clusters, "group": groups.identities})
-    most = pl.col("name").drop_nulls().mode().sort().first().over("cluster")
+    most = pl.col("name").mode().sort().first().over("cluster")
     expected = pl.when(pl.Series(groups.is_known)).then("group").otherwise(most)
     alone = (pl.len().over("cluster") == 1) & ~pl.Series(groups.is_known)
     is_right = pl.when(alone).then(pl.len().over("name") == 1).otherwise(pl.col("name") == expected)
-    return np.asarray(frame.select(is_right.fill_null(False).alias("right"))["right"].to_numpy())
-
-
-def _drawn(
-    photos: Catalogue, pairs: Pairs, said: PairEvidence, rng: np.random.Generator
-) -> tuple[Catalogue, Pairs, PairEvidence]:
-    """Some of the photos, and the pairs among them."""
-    others = np.flatnonzero(photos.frame["identity"].is_null().to_numpy())
-    kept = np.zeros(len(photos), dtype=bool)
-    kept[_some_individuals(photos, rng)] = True
-    kept[rng.permutation(others)[:_MOST_PHOTOS]] = True
-    number = np.cumsum(kept) - 1
-    inside = kept[pairs.queries] & kept[pairs.photos]
-    n = int(kept.sum())
-    among = Pairs(number[pairs.queries[inside]], number[pairs.photos[inside]], n, n)
-    return photos.select(kept), among, replace(said, log_odds=said.log_odds[inside])
+    return np.asarray(frame.select(is_right.alias("right"))["right"].to_numpy())
 
 
 def _some_individuals(photos: Catalogue, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    names = photos.frame["identity"].fill_null("").to_numpy().astype(np.str_)
-    unique, sizes = np.unique(names[names != ""], return_counts=True)
+    names = photos.column("identity").astype(np.str_)
+    unique, sizes = np.unique(names, return_counts=True)
     order = rng.permutation(len(unique))
     kept = unique[order[: max(1, int((np.cumsum(sizes[order]) <= _MOST_PHOTOS).sum()))]]
     return np.flatnonzero(np.isin(names, kept))
@@ -209,9 +206,9 @@ def _some_individuals(photos: Catalogue, rng: np.random.Generator) -> npt.NDArra
 
 def _hidden(photos: Catalogue, rng: np.random.Generator) -> tuple[Mask, Mask]:
     """Which photos lose their name: those of strangers, and an encounter each of other individuals."""
-    names = photos.frame["identity"].fill_null("").to_numpy().astype(np.str_)
+    names = photos.column("identity").astype(np.str_)
     met = photos.frame.select(pl.coalesce("encounter", "image_id")).to_series().to_numpy().astype(np.str_)
-    unique = rng.permutation(np.unique(names[names != ""]))
+    unique = rng.permutation(np.unique(names))
     strangers = np.isin(names, unique[: len(unique) // 2])
     held_out = np.zeros(len(names), dtype=bool)
     for name in unique[len(unique) // 2 :].tolist():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import resight
-from resight.config import CosineOptions, LocalOptions, NaiveBayesOptions, RerankRecipe
+from resight.config import CohortScorerOptions, CosineOptions, LocalOptions, NaiveBayesOptions, RerankRecipe
 from resight.config.writing import to_toml
 from resight.errors import ConfigError, InputError
 from resight.rerank.geometry import GeometryModel
@@ -259,3 +259,24 @@ def test_a_file(tmp_path):
 
 def test_a_default_scorer_needs_no_kind_in_code():
     assert CosineOptions().title == "cosine"
+
+
+def test_a_recipe_is_cut_to_what_is_used_and_what_that_rests_on():
+    scorers = (
+        CosineOptions(),
+        NaiveBayesOptions(n_best=200),
+        LocalOptions(n_best=50),
+        CohortScorerOptions(),
+        LocalOptions(name="free"),
+    )
+    recipe = RerankRecipe(scorers=scorers)
+    for used, kept in (
+        (["cosine"], [0]),
+        (["naive-bayes"], [0, 1]),
+        (["local"], [0, 1, 2]),
+        (["cohort"], [0, 3]),
+        (["free"], [4]),
+        (["free", "cohort"], [0, 3, 4]),
+    ):
+        assert recipe.only(used).scorers == tuple(scorers[place] for place in kept)
+    assert recipe.only(["local"]).shortlist == recipe.shortlist

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -278,6 +279,30 @@ class RerankRecipe(Options):
             ConfigError: as for `read`.
         """
         return parsed(cls, text, place)
+
+    def only(self, names: Iterable[str]) -> Self:
+        """The recipe with the scorers of these names, and those that they rest on.
+
+        A scorer of the best n rests on the one before it, a cohort on the one that it is of.
+
+        Example:
+            >>> [one.title for one in RerankRecipe().only(["naive-bayes"]).scorers]
+            ['naive-bayes']
+        """
+        wanted, rests_on = set(names), self._rests_on()
+        while more := {rests_on[name] for name in wanted & rests_on.keys()} - wanted:
+            wanted |= more
+        return self.model_copy(update={"scorers": tuple(one for one in self.scorers if one.title in wanted)})
+
+    def _rests_on(self) -> dict[str, str]:
+        """By name of a scorer, the one that says what it is asked about."""
+        found = {}
+        for before, scorer in zip((None, *self.scorers), self.scorers, strict=False):
+            if isinstance(scorer, CohortScorerOptions):
+                found[scorer.title] = scorer.of
+            elif before is not None and getattr(scorer, "n_best", None) is not None:
+                found[scorer.title] = before.title
+        return found
 
     def to_toml(self) -> str:
         """Every setting as TOML text; `parse` gives the same recipe back."""

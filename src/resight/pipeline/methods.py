@@ -269,9 +269,10 @@ class FusedGallery:
         return Stated(certain, same[best], names[self.rows][queries], _STATED)
 
     def ms_per_query(self) -> float:
-        """What comparing took for a query of the gallery's self-search, in milliseconds, on all cores."""
+        """What the scorers in the fusion took per query of the self-search, in milliseconds, on all cores."""
         spent = self.method.comparer.seconds_per_pair
-        seen = {name: int((~np.isnan(values)).sum()) for name, values in self.pairs.scores.items()}
+        used = [one.title for one in self.method.recipe.only(self.fusion.scorers).scorers]
+        seen = {name: int((~np.isnan(self.pairs.scores[name])).sum()) for name in used}
         return 1000 * sum(spent[name] * n for name, n in seen.items()) / max(len(self.rows), 1)
 
     def _matches(self, pairs: Pairs, values: npt.NDArray[np.float64], asking: Catalogue, gallery: Catalogue) -> Matches:

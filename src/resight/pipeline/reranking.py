@@ -144,7 +144,7 @@ def keep_fusion(store: CatalogueStore, method: RerankedMethod, fusion: Fusion) -
     fields = {
         "version": _VERSION,
         "model": method.embeddings.model,
-        "recipe": method.recipe.to_json(),
+        "recipe": method.recipe.only(fusion.scorers).to_json(),
         "fusion": fusion.to_json(),
         "background": method.background.catalogue.image_ids.tolist(),
         "has_cohort": method.cohort is not None,

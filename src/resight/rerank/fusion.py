@@ -29,7 +29,7 @@ from resight.rerank.pair_curve import PairCurve
 
 __all__ = ["Fusion", "FusionSummary", "ScorerSummary"]
 
-_VERSION = 1
+_VERSION = 2
 _BLOCK_PAIRS = 65_536
 
 Floats = npt.NDArray[np.float64]
@@ -64,10 +64,12 @@ class FusionSummary:
         n_individuals: on the queries.
         n_folds: of the cross-validation over individuals.
         weigh: what counted once: "pairs" or "individuals".
-        chosen: "stack" or "mean".
-        asked: "auto" when the choice was made by the log loss, else what was asked for.
-        log_loss: per combination, the cross-validated log loss in nats; and of the bare prior.
-        scorers: how each was taken up.
+        chosen: the way taken: "stack", "mean" or "alone", and the names of the scorers in it.
+        asked: "auto" when the way was chosen, else what was asked for.
+        reciprocal_rank: per way that was tried, the cross-validated mean reciprocal rank of a query's first mate
+            among the photos compared with it.
+        log_loss: per way, the cross-validated log loss in nats; and of the bare prior.
+        scorers: how each was taken up, those left out too.
     """
 
     n_pairs: int
@@ -77,15 +79,18 @@ class FusionSummary:
     weigh: str
     chosen: str
     asked: str
+    reciprocal_rank: Mapping[str, float]
     log_loss: Mapping[str, float]
     scorers: tuple[ScorerSummary, ...]
 
     def __str__(self) -> str:
-        """One sentence with both figures."""
-        figures = ", ".join(f"{name} {loss:.5f}" for name, loss in self.log_loss.items())
+        """What was taken, and the figures of all that was tried."""
+        figures = "; ".join(
+            f"{name} {rank:.3f} and {self.log_loss[name]:.4f}" for name, rank in self.reciprocal_rank.items()
+        )
         return (
-            f"{self.chosen} of {len(self.scorers)} scorers, fitted on {self.n_pairs:,} pairs ({self.n_same:,} same) of "
-            f"{self.n_individuals:,} individuals; log loss by cross-validation over individuals: {figures}"
+            f"{self.chosen}; fitted on {self.n_pairs:,} pairs ({self.n_same:,} same) of {self.n_individuals:,} "
+            f"individuals. Reciprocal rank and log loss by cross-validation over individuals: {figures}"
         )
 
 
@@ -106,7 +111,7 @@ class Fusion:
 
     Example:
         >>> curve = PairCurve("logistic", "plain", (0.5,), (0.0,), 4.0, -3.0)
-        >>> summary = FusionSummary(0, 0, 0, 0, "pairs", "stack", "auto", {}, ())
+        >>> summary = FusionSummary(0, 0, 0, 0, "pairs", "alone: cosine", "auto", {}, {}, ())
         >>> fusion = Fusion({"cosine": curve}, Stack((1.0,), (0.0,), (-3.0,), -3.0), summary)
         >>> pairs = Pairs([0, 0], [3, 5], 1, 9).with_scores("cosine", [0.5, np.nan])
         >>> fusion.probability(pairs).tolist()

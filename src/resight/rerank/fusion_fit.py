@@ -1,4 +1,4 @@
-"""Fit a fusion: choose each scorer's curve, and the way to combine them, by cross-validation over individuals.
+"""Fit a fusion: choose each scorer's curve, the scorers and their combination, by cross-validation over individuals.
 
 **Folds.** Individuals are dealt to folds, and a pair is held out with the individual on its *query*. To learn
 for that fold only pairs serve of which *neither* side shows one of its individuals: else the pair (A, B) held
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from resight.core import Pairs
 from resight.errors import ConfigError, InputError, NotFittedError
-from resight.rerank.combining import Combination, fit_mean, fit_stack
+from resight.rerank.choosing import WAYS, Fold, Heard, chosen_way, every_way
 from resight.rerank.fusion import Fusion, FusionSummary, ScorerSummary
 from resight.rerank.labelled_pairs import LabelledPairs
 from resight.rerank.logistic import log_loss
@@ -27,8 +27,8 @@ from resight.rerank.pair_curve import CURVES, PairCurve, ScoreBins, fit_curve
 
 __all__ = ["COMBINATIONS", "WEIGHED", "cross_fitted", "fit_fusion"]
 
-COMBINATIONS = ("auto", "stack", "mean")
-"""How scorers are combined; "auto" takes whichever has the lower cross-validated log loss."""
+COMBINATIONS = ("auto", *WAYS)
+"""How scorers are combined; "auto" chooses that, and which of them, as `resight.rerank.choosing` says."""
 
 WEIGHED = ("pairs", "individuals")
 """What counts once in a fit."""
@@ -40,22 +40,15 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class _Fold:
-    """(P,) how much each pair counts in learning, 0 outside; and which pairs are held out."""
-
-    weights: Floats
-    held: Mask
-
-
-@dataclass(frozen=True, eq=False)
 class _Task:
-    """What is to be learnt: scores (P, S), truth (P,), weights (P,) and folds."""
+    """What is to be learnt: scores (P, S), queries (P,), truth (P,), weights (P,) and folds."""
 
     names: tuple[str, ...]
     scores: Floats
+    queries: npt.NDArray[np.int64]
     same: Mask
     weights: Floats
-    folds: tuple[_Fold, ...]
+    folds: tuple[Fold, ...]
 
 
 def fit_fusion(
@@ -70,8 +63,8 @@ def fit_fusion(
     """The fusion that suits some labelled pairs.
 
     Each scorer gets the curve with the least log loss on individuals that it was not fitted on
-    (simpler ones first when they are equal), and the curves are combined by the stack or the mean, whichever has the
-    lower log loss there. Nothing is drawn: the same pairs give the same fusion.
+    (simpler ones first when they are equal). Which scorers are combined, and whether by the stack or the mean, is
+    chosen by how early a query's first mate comes there. Nothing is drawn: the same pairs give the same fusion.
 
     Args:
         labelled: pairs of a gallery with itself, chosen as pairs will be chosen for a query: by the same
@@ -150,24 +143,28 @@ def _fitted(
     models: Mapping[str, str],
 ) -> Fusion:
     folds = _folds(labelled, weights, n_folds)
-    task = _Task(names, labelled.pairs.matrix(names), labelled.same, weights, folds)
+    task = _Task(names, labelled.pairs.matrix(names), labelled.pairs.queries, labelled.same, weights, folds)
     found = [_chosen_curve(task, place) for place in range(len(names))]
-    curves, held_out = {name: one[0] for name, one in zip(names, found, strict=True)}, [one[1] for one in found]
-    priors = np.array([curve.prior for curve in curves.values()])
-    tries = {name: _tried(name, np.column_stack(held_out), priors, task) for name in COMBINATIONS[1:]}
-    chosen = min(tries, key=lambda name: tries[name][1]) if combine == "auto" else combine
+    curves = [one[0] for one in found]
+    priors = np.array([curve.prior for curve in curves])
+    held_out = np.column_stack([one[1] for one in found])
+    heard = Heard(names, held_out, priors, task.queries, task.same, weights, folds)
+    ways = chosen_way(heard) if combine == "auto" else every_way(heard, combine)
+    chosen = ways[-1]
     summary = FusionSummary(
         n_pairs=len(labelled),
         n_same=int(labelled.same.sum()),
         n_individuals=len(np.unique(labelled.query_individuals)),
         n_folds=len(folds),
         weigh=weigh,
-        chosen=chosen,
+        chosen=chosen.name,
         asked=combine,
-        log_loss={**{name: loss for name, (_, loss) in tries.items()}, "prior": _bare_loss(task)},
+        reciprocal_rank={way.name: way.reciprocal_rank for way in ways},
+        log_loss={**{way.name: way.log_loss for way in ways}, "prior": _bare_loss(task)},
         scorers=tuple(one[2] for one in found),
     )
-    return Fusion(curves, tries[chosen][0], summary, models)
+    kept = {names[place]: curves[place] for place in chosen.scorers}
+    return Fusion(kept, chosen.combination, summary, {name: models[name] for name in kept if name in models})
 
 
 def _chosen_curve(task: _Task, place: int) -> tuple[PairCurve, Floats, ScorerSummary]:
@@ -191,32 +188,13 @@ def _held_out(form: str, task: _Task, scores: Floats, bins: ScoreBins) -> Floats
     return answer
 
 
-def _tried(name: str, log_odds: Floats, priors: Floats, task: _Task) -> tuple[Combination, float]:
-    """A way to combine, fitted on all, and its log loss on the pairs held out."""
-    whole = _learnt(name, log_odds, priors, task.same, task.weights)
-    answer = np.empty(len(task.same))
-    for fold in task.folds:
-        taught = fold.weights > 0
-        part = _learnt(name, log_odds[taught], priors, task.same[taught], fold.weights[taught], whole)
-        answer[fold.held] = part.combined(log_odds[fold.held])
-    return whole, log_loss(answer, task.same, task.weights)
-
-
-def _learnt(
-    name: str, log_odds: Floats, priors: Floats, same: Mask, weights: Floats, start: Combination | None = None
-) -> Combination:
-    if name == "stack":
-        return fit_stack(log_odds, priors, same, weights, start)
-    return fit_mean(log_odds, same, weights, start)
-
-
 def _bare_loss(task: _Task) -> float:
     """The log loss of someone who knows only how rare mates are."""
     share = float(np.average(task.same, weights=task.weights))
     return log_loss(np.full(len(task.same), np.log(share) - np.log1p(-share)), task.same, task.weights)
 
 
-def _folds(labelled: LabelledPairs, weights: Floats, n_folds: int) -> tuple[_Fold, ...]:
+def _folds(labelled: LabelledPairs, weights: Floats, n_folds: int) -> tuple[Fold, ...]:
     """Individuals dealt to folds, those with most mates first, so that each fold has its part of them."""
     asked, answering, same = labelled.query_individuals, labelled.photo_individuals, labelled.same
     n = int(max(asked.max(initial=-1), answering.max(initial=-1))) + 1
@@ -234,7 +212,7 @@ def _folds(labelled: LabelledPairs, weights: Floats, n_folds: int) -> tuple[_Fol
     return tuple(_fold(fold_of[asked] == one, fold_of[answering] == one, same, weights) for one in range(n_folds))
 
 
-def _fold(held: Mask, answered: Mask, same: Mask, weights: Floats) -> _Fold:
+def _fold(held: Mask, answered: Mask, same: Mask, weights: Floats) -> Fold:
     """Learn from pairs without any individual of the fold; their strangers count for those that were dropped."""
     apart = ~held & ~answered
     kept, there = weights[apart & ~same].sum(), weights[~held & ~same].sum()
@@ -243,7 +221,7 @@ def _fold(held: Mask, answered: Mask, same: Mask, weights: Floats) -> _Fold:
             "expected enough individuals to leave some of them out, found none with mates and strangers among the "
             "others: label photos of more individuals"
         )
-    return _Fold(np.where(apart, weights * np.where(same, 1.0, there / kept), 0.0), held)
+    return Fold(np.where(apart, weights * np.where(same, 1.0, there / kept), 0.0), held)
 
 
 def _compared(labelled: LabelledPairs, names: tuple[str, ...]) -> LabelledPairs:

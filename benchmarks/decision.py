@@ -1,6 +1,6 @@
 """What re-ranking adds on real photos: each piece in turn, with and without, and whether promises are kept.
 
-    python benchmarks/decision.py [nyala lion faces places landmarks kept] [--repeats 10]
+    python benchmarks/decision.py [nyala lion faces places landmarks] [--repeats 10] [--splits 100]
 
 Everything is chosen by cross-validation over individuals, or on the gallery part of a split. The photos are those
 of ../shared/data; without them nothing is measured. Catalogues and keypoints are kept in .bench, so that a second
@@ -13,6 +13,7 @@ import argparse
 import json
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,13 @@ import numpy as np
 from resight.config import RerankRecipe
 from resight.decide import Goal, probabilities
 from resight.evaluate import bootstrap_mean, expected_calibration_error
-from resight.pipeline import ablate_catalogue, index_photos
-from resight.pipeline.evaluate import evaluate_catalogue, judged_gallery
+from resight.machine import usable_cores
+from resight.pipeline import index_photos
+from resight.pipeline.ablation import ablated
+from resight.pipeline.evaluate import judged_gallery, summed_up
 from resight.pipeline.methods import PlainMethod
 from resight.pipeline.reranking import reranked_method
-from resight.pipeline.trials import Setting, open_set, trial
+from resight.pipeline.trials import PROTOCOLS, Setting, open_set, trial
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 KEPT = Path(__file__).parent / ".bench"
@@ -33,75 +36,103 @@ RECIPES = Path(__file__).parent / "recipes"
 GOAL = "fpir=0.05"
 
 
-def catalogue(name: str) -> Path:
-    folder = KEPT / name
-    index_photos(DATA / name, folder)
-    return folder
+class Judge:
+    """A folder of photos, searched by the embedding alone and by all that a recipe weighs."""
+
+    def __init__(self, name: str, recipe: RerankRecipe, **setting) -> None:
+        folder = KEPT / name
+        index_photos(DATA / name, folder)
+        self.setting = Setting(Goal.parse(GOAL), **setting)
+        store, self.photos, self.embeddings = judged_gallery(folder, None, "open-set", self.setting)
+        self.plain = PlainMethod(self.photos, self.embeddings)
+        self.weighed = reranked_method(store, self.photos, self.embeddings, recipe)
+
+    @property
+    def methods(self):
+        return {"embedding": self.plain, "re-ranked": self.weighed}
+
+    def table(self, protocol: str, **setting) -> dict:
+        done = ablated(self.weighed, protocol, replace(self.setting, **setting))
+        print(done, flush=True)
+        return done.to_json()
+
+    def open_set(self, n_repeats: int) -> dict:
+        setting = replace(self.setting, n_repeats=n_repeats)
+        return self.compared(lambda method: PROTOCOLS["open-set"](method, setting))
+
+    def compared(self, trials_of) -> dict:
+        """The same trials with and without re-ranking."""
+        found = {}
+        for name, method in self.methods.items():
+            trials = list(trials_of(method))
+            done = summed_up("open-set", self.photos, self.embeddings.model, trials, 0)
+            found[name] = {one: figure.to_json() for one, figure in done.measures.items()}
+            print(name, done, sep="\n", flush=True)
+        return found
+
+    def kept(self, n_splits: int) -> dict:
+        """How often the FPIR among fresh strangers lay in its stated interval, over random splits by individual."""
+        setting = replace(self.setting, n_repeats=n_splits)
+        found = {name: _kept(list(open_set(method, setting))) for name, method in self.methods.items()}
+        print("kept", found, flush=True)
+        return found
 
 
-def shown(measures, names=("top-1", "AUROC", "FPIR", "FNIR", "share unsure", "FNIR at FPIR 0.05", "ECE")):
-    return {name: measures[name].to_json() for name in names if name in measures}
-
-
-def with_and_without(folder: Path, recipe: RerankRecipe, **how) -> dict:
-    found = {}
-    for name, weighed in (("embedding", None), ("re-ranked", recipe)):
-        done = evaluate_catalogue(folder, goal=GOAL, rerank=weighed, **how)
-        found[name] = shown(done.measures)
-        print(name, done, sep="\n", flush=True)
-    return found
-
-
-def table(folder: Path, recipe: RerankRecipe, protocol: str, **how) -> dict:
-    done = ablate_catalogue(folder, recipe, protocol, goal=GOAL, **how)
-    print(done, flush=True)
-    return done.to_json()
-
-
-def nyala(repeats: int) -> dict:
-    folder, recipe = catalogue("wildlife_nyala_dev"), RerankRecipe.default()
+def nyala(asked) -> dict:
+    """Other encounters, the same side."""
+    judge = Judge("wildlife_nyala_dev", RerankRecipe.default(), same=("side",))
     return {
-        "ablation": table(folder, recipe, "other-encounters", same=["side"]),
-        "open-set": with_and_without(folder, recipe, protocol="open-set", same=["side"], n_repeats=repeats),
+        "ablation": judge.table("other-encounters"),
+        "open-set": judge.open_set(asked.repeats),
+        "kept": judge.kept(asked.splits),
     }
 
 
-def lion(repeats: int) -> dict:
-    del repeats
-    folder, recipe = catalogue("wildlife_lion"), RerankRecipe.read(RECIPES / "free.toml")
+def lion(asked) -> dict:
+    """The published split, looked at once; and strangers as the other published split has them."""
+    judge = Judge("wildlife_lion", RerankRecipe.read(RECIPES / "free.toml"))
+    part = judge.photos.column("original_split").astype(str)
+    strangers = part != "train"
+    names = judge.photos.column("identity").astype(str)
+
+    def drawn(method):
+        for seed in range(asked.repeats):
+            order = np.random.default_rng(seed).permutation(len(names))
+            _, first = np.unique(names[order], return_index=True)
+            held_out = np.zeros(len(names), bool)
+            held_out[order[first]] = True
+            yield trial(method, ~strangers & ~held_out, strangers | held_out, judge.setting, seed)
+
     return {
-        "ablation": table(folder, recipe, "split", column="megadescriptor_split"),
-        "original_split": with_and_without(folder, recipe, protocol="open-set", share_strangers=0.2, n_repeats=2),
+        "ablation": judge.table("split", column="megadescriptor_split"),
+        "original_split": judge.compared(drawn),
     }
 
 
-def faces(repeats: int) -> dict:
-    folder = catalogue("faces_orl")
-    return {"open-set": with_and_without(folder, RerankRecipe.default(), protocol="open-set", n_repeats=repeats)}
+def faces(asked) -> dict:
+    judge = Judge("faces_orl", RerankRecipe.default())
+    return {"open-set": judge.open_set(asked.repeats), "kept": judge.kept(asked.splits)}
 
 
-def places(repeats: int) -> dict:
-    """Half of the places teach, the queries of the other half ask all reference photos of their set."""
-    del repeats
-    folder, recipe = catalogue("places_vpr"), RerankRecipe.default()
-    setting = Setting(Goal.parse(GOAL), same=("dataset",))
-    store, photos, embeddings = judged_gallery(folder, None, "split", setting)
-    role, names = photos.column("role"), photos.column("identity").astype(str)
+def places(asked) -> dict:
+    """Half of the places teach; the queries of the other half ask all reference photos of their set."""
+    del asked
+    judge = Judge("places_vpr", RerankRecipe.default(), same=("dataset",))
+    role, names = judge.photos.column("role"), judge.photos.column("identity").astype(str)
     unique = np.unique(names)
     taught = np.isin(names, np.random.default_rng(0).permutation(unique)[: len(unique) // 2])
     answer, ask = taught | (role == "reference"), ~taught & (role == "query")
     found = {}
-    for name, method in (
-        ("embedding", PlainMethod(photos, embeddings)),
-        ("re-ranked", reranked_method(store, photos, embeddings, recipe)),
-    ):
-        done = trial(method, answer, ask, setting, 0)
+    for name, method in judge.methods.items():
+        done = trial(method, answer, ask, judge.setting, 0)
         said, truth = done.matches.best_identities, done.truth
         right = np.array([_near(one, other) for one, other in zip(said, truth, strict=True)])
         sets = np.array([one.partition(":")[0] for one in truth])
         found[name] = {
             which: bootstrap_mean(right[sets == which], truth[sets == which]).to_json() for which in np.unique(sets)
         }
+        measures = summed_up("open-set", judge.photos, judge.embeddings.model, [done], 0).measures
+        found[name] |= {one: figure.to_json() for one, figure in measures.items()}
         print(name, {which: round(one["value"], 3) for which, one in found[name].items()}, flush=True)
     return {"recall@1": found}
 
@@ -117,26 +148,10 @@ def _near(said: str, truth: str) -> bool:
     )
 
 
-def landmarks(repeats: int) -> dict:
-    del repeats
-    folder, recipe = catalogue("landmarks_mini"), RerankRecipe.read(RECIPES / "free.toml")
-    return {"other-photos": table(folder, recipe, "other-encounters")}
-
-
-def kept(repeats: int) -> dict:
-    """How often the promised FPIR held among fresh strangers, over random splits by individual."""
-    n = max(repeats, 100)
-    found = {}
-    for name, same in (("wildlife_nyala_dev", ("side",)), ("faces_orl", ())):
-        setting = Setting(Goal.parse(GOAL), same=same, n_repeats=n)
-        store, photos, embeddings = judged_gallery(catalogue(name), None, "open-set", setting)
-        for way, method in (
-            ("embedding", PlainMethod(photos, embeddings)),
-            ("re-ranked", reranked_method(store, photos, embeddings, RerankRecipe.default())),
-        ):
-            found[f"{name}, {way}"] = _kept(list(open_set(method, setting)))
-            print(name, way, found[f"{name}, {way}"], flush=True)
-    return found
+def landmarks(asked) -> dict:
+    del asked
+    judge = Judge("landmarks_mini", RerankRecipe.read(RECIPES / "free.toml"))
+    return {"other-photos": judge.table("other-encounters")}
 
 
 def _kept(trials) -> dict:
@@ -154,13 +169,14 @@ def _kept(trials) -> dict:
     return {"inside": inside, "of": len(trials), "mean FPIR": float(np.mean(rates)), "goal": GOAL, "ECE": float(ece)}
 
 
-PARTS = {"nyala": nyala, "lion": lion, "faces": faces, "places": places, "landmarks": landmarks, "kept": kept}
+PARTS = {"nyala": nyala, "lion": lion, "faces": faces, "places": places, "landmarks": landmarks}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=[], choices=[*PARTS, []])
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--splits", type=int, default=100)
     asked = parser.parse_args()
     if not DATA.exists():
         print(f"no photos in {DATA}: nothing measured")
@@ -168,9 +184,9 @@ def main() -> None:
     figures = json.loads(OUT.read_text()) if OUT.exists() else {}
     for name in asked.parts or PARTS:
         before = time.perf_counter()
-        figures[name] = PARTS[name](asked.repeats)
+        figures[name] = PARTS[name](asked)
         figures[name]["seconds"] = round(time.perf_counter() - before, 1)
-        figures["machine"] = {"cores": 2, "processor": platform.processor() or platform.machine()}
+        figures["machine"] = {"cores": usable_cores(), "processor": platform.processor() or platform.machine()}
         OUT.write_text(json.dumps(figures, indent=1) + "\n")
 
 

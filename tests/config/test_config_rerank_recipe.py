@@ -110,7 +110,7 @@ def test_a_whole_recipe():
     assert (local.max_side_px, local.n_keypoints, local.ratio, local.tolerance_px) == (256, 800, 1, 7.5)
     keypoints = recipe.scorers[4]
     assert isinstance(keypoints, NaiveBayesOptions)
-    assert (keypoints.framed_alike, keypoints.n_best, keypoints.n_keypoints) == (False, 9, 800)
+    assert (keypoints.framed_alike, keypoints.n_best, keypoints.n_keypoints) == (False, 9, 1200)
     assert recipe.cohort.distractors == "strangers/ä"
     assert RerankRecipe.parse(recipe.to_toml()) == recipe
 

@@ -100,7 +100,7 @@ class NaiveBayesOptions(_ScorerBase):
     kind: Literal["naive-bayes"] = "naive-bayes"
     features: Name = "rootsift"
     max_side_px: Annotated[int, Field(ge=8)] = 256
-    n_keypoints: Count = 800
+    n_keypoints: Count = 1200
     framed_alike: bool = True
     place: Positive = 0.1
     size: Positive = 0.3

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from resight.config import RerankRecipe
 from resight.decide import Goal
@@ -15,7 +16,7 @@ from resight.pipeline.methods import Method, PlainMethod, RerankedMethod
 from resight.pipeline.reranking import reranked_method
 from resight.pipeline.trials import PROTOCOLS, Setting
 
-__all__ = ["Ablation", "Step", "ablate_catalogue"]
+__all__ = ["Ablation", "Step", "ablate_catalogue", "ablated"]
 
 _SHOWN = ("top-1", "top-5", "MAP@5", "AUROC", "FNIR at FPIR 0.05", "FPIR", "FNIR", "ECE")
 
@@ -101,8 +102,18 @@ def ablate_catalogue(
     setting["same"] = tuple(setting.get("same", ()))
     asked = Setting(Goal.parse(goal), **setting)
     store, catalogue, embeddings = judged_gallery(folder, model, protocol, asked)
-    whole = reranked_method(store, catalogue, embeddings, recipe, distractors)
-    names = whole.comparer.names
+    return ablated(reranked_method(store, catalogue, embeddings, recipe, distractors), protocol, asked)
+
+
+def ablated(whole: RerankedMethod, protocol: str, asked: Setting) -> Ablation:
+    """Judge the embedding alone, then with each scorer of a method added in turn.
+
+    Args:
+        whole: the method with all scorers.
+        protocol: as for `evaluate_catalogue`.
+        asked: how to judge.
+    """
+    names, catalogue, embeddings = whole.comparer.names, whole.catalogue, whole.embeddings
 
     def judged(method: Method) -> Evaluation:
         trials = list(PROTOCOLS[protocol](method, asked))
@@ -112,13 +123,16 @@ def ablate_catalogue(
     for n in range(1, len(names) + 1):
         method = whole.first(n)
         name = names[0] if n == 1 else f"+ {names[n - 1]}"
-        steps.append(Step(name, judged(method), *_learnt(method, asked)))
+        steps.append(Step(name, judged(method), *_learnt(method, protocol, asked)))
     return Ablation(tuple(steps))
 
 
-def _learnt(method: RerankedMethod, asked: Setting) -> tuple[float, str]:
-    """Milliseconds per query, and how the scorers became one, on the whole catalogue."""
-    prepared = method.prepare(np.arange(len(method.catalogue)), asked.same, asked.seed)
+def _learnt(method: RerankedMethod, protocol: str, asked: Setting) -> tuple[float, str]:
+    """Milliseconds per query, and how the scorers became one, on the photos that answer."""
+    rows = np.arange(len(method.catalogue))
+    if protocol == "split":
+        rows = np.flatnonzero(method.catalogue.frame[asked.column].cast(pl.String) == asked.gallery)
+    prepared = method.prepare(rows, asked.same, asked.seed)
     return prepared.ms_per_query(), str(prepared.fusion.summary)
 
 

@@ -20,6 +20,10 @@ _USUAL = "other-encounters"
 _Holdout = Annotated[
     str | None, typer.Option(help="Judge the test side of this kept split by its train side instead; logged.")
 ]
+_ShareNew = Annotated[
+    float | None,
+    typer.Option(help="Share of new individuals that probabilities assume. Default: as the queries have it."),
+]
 _Ablation = Annotated[
     bool, typer.Option("--ablation", help="With --rerank: a table of what each scorer of the recipe adds in turn.")
 ]
@@ -31,7 +35,7 @@ def evaluate(
     goal: Annotated[str, typer.Option(help="Goal of the operating points.")] = "fpir=0.01",
     same: Same = None,
     per: Per = None,
-    share_new: Annotated[float, typer.Option(help="Share of new individuals that probabilities assume.")] = 0.5,
+    share_new: _ShareNew = None,
     column: Annotated[str, typer.Option(help="split: the column that splits the catalogue.")] = "split",
     gallery: Annotated[str, typer.Option(help="split: its value for the photos that answer.")] = "train",
     queries: Annotated[str, typer.Option(help="split: its value for the photos that ask.")] = "test",

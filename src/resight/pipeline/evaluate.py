@@ -105,7 +105,7 @@ def evaluate_catalogue(
     goal: str = "fpir=0.01",
     same: Sequence[str] = (),
     per: str | None = None,
-    share_new: float = 0.5,
+    share_new: float | None = None,
     column: str = "split",
     gallery: str = "train",
     queries: str = "test",
@@ -129,7 +129,7 @@ def evaluate_catalogue(
         goal: of the operating points that are fitted on the gallery.
         same: columns in which a candidate must agree with the query (side, species).
         per: column whose values get a threshold each.
-        share_new: share of new individuals that the probabilities assume.
+        share_new: share of new individuals that the probabilities assume; None takes that of the queries.
         column: column that splits the catalogue.
         gallery: its value for the photos that answer.
         queries: its value for the photos that ask.

@@ -50,7 +50,7 @@ def judge_holdout(
     goal: str = "fpir=0.01",
     same: Sequence[str] = (),
     per: str | None = None,
-    share_new: float = 0.5,
+    share_new: float | None = None,
     model: str | Path | None = None,
     seed: int = 0,
     who: str = "unknown",
@@ -67,7 +67,7 @@ def judge_holdout(
         goal: of the operating point.
         same: columns in which a candidate must agree with the query (side, species).
         per: column whose values get a threshold each.
-        share_new: share of new individuals that the probabilities assume.
+        share_new: share of new individuals that the probabilities assume; None takes that of the queries.
         model: bundle, by name or path; default: the catalogue's own.
         seed: of the intervals.
         who: name written into the log.

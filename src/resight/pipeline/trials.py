@@ -30,7 +30,8 @@ class Setting:
     Args:
         goal: for the operating points.
         same: columns in which a candidate must agree with the query.
-        share_new: share of new individuals that the probabilities assume.
+        share_new: share of new individuals that the probabilities assume; None takes that of the queries, which
+            the protocol draws.
         column: of the catalogue that splits it ("split" protocol).
         gallery: value of that column for the photos that answer.
         queries: value of that column for the photos that ask.
@@ -42,7 +43,7 @@ class Setting:
 
     goal: Goal
     same: tuple[str, ...] = ()
-    share_new: float = 0.5
+    share_new: float | None = None
     column: str = "split"
     gallery: str = "train"
     queries: str = "test"
@@ -163,15 +164,23 @@ def trial(
     notes = _left_out(int((~answerable).sum()))
     point, groups = None, None
     try:
-        point = _fitted(prepared.self_search(), gallery, vectors, setting, seed)
+        share_new = _share_new(mated) if setting.share_new is None else setting.share_new
+        point = _fitted(prepared.self_search(), gallery, vectors, setting, share_new, seed)
         groups = groups_of(queries.select(matches.query_ids), point)
     except NotFittedError as error:
         notes = (*notes, f"no operating point: {error}")
     return Trial(Searches.of(matches, truth, mated), matches, truth, mated, point, notes, groups)
 
 
-def _fitted(inner: SelfSearch, gallery: Catalogue, vectors: Embeddings, setting: Setting, seed: int) -> OperatingPoint:
-    same, per, share_new = setting.same, setting.per, setting.share_new
+def _share_new(mated: npt.NDArray[np.bool_]) -> float:
+    """The share of strangers among the queries, short of none and of all."""
+    return float(((~mated).sum() + 0.5) / (len(mated) + 1))
+
+
+def _fitted(
+    inner: SelfSearch, gallery: Catalogue, vectors: Embeddings, setting: Setting, share_new: float, seed: int
+) -> OperatingPoint:
+    same, per = setting.same, setting.per
     return fit(inner, gallery, vectors, setting.goal, same=same, per=per, share_new=share_new, seed=seed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -181,16 +182,17 @@ def test_photos_that_vanished_leave_frames_that_say_so(drawn, tmp_path):
     assert "no place of the one is found on the other" in page
 
 
-def test_hostile_names_are_text_in_the_matches_too(drawn, tmp_path):
-    name = "<script>alert(1)</script>"
-    folder = copied(drawn, tmp_path)
-    identifier = Identifier.open(folder, rerank=True)
-    identifier.gallery = type(identifier.gallery)(
-        identifier.gallery.frame.with_columns(identity=pl.lit(name)), identifier.gallery.root
-    )
-    found = identifier.identify(drawn[1].select(np.arange(2)))
+def test_hostile_names_are_text_in_the_matches_too(identified, tmp_path):
+    identifier, found = identified
+    name = '"><script>alert(1)</script>'
+    first, *others = found.decisions
+    candidates = (replace(first.candidates[0], identity=name), *first.candidates[1:])
+    hostile = replace(first, query=name, identity=name if first.identity else None, candidates=candidates)
+    found = replace(found, decisions=(hostile, *others))
     page = write_identification_report(tmp_path / "r.html", identifier, found).read_text("utf-8")
     require_self_contained(page)
+    drawn = re.findall(r"<svg role.*?</svg>", page[page.index('class="matches"') :], re.DOTALL)
+    assert sum("&lt;script&gt;alert(1)" in one for one in drawn) == 1
 
 
 def test_a_catalogue_without_the_searches_says_how_to_get_them(drawn, tmp_path):

@@ -160,18 +160,11 @@ def write_report(
     """
     if max_rows < 1 or max_candidates < 1:
         raise InputError(f"expected limits of at least 1, found {max_rows} rows and {max_candidates} candidates")
-    ordered = [rows[place] for place in page_order(rows)]
-    cards = _cards(ordered[:max_rows], max_candidates)
     page = render(
         "resight.evaluate",
         "report.html.j2",
+        **_queries(rows, max_rows, max_candidates),
         title=title,
-        counts=_count(rows),
-        cards=cards,
-        shown=_count([card.row for card in cards]),
-        left_out=_count(ordered[max_rows:]),
-        photos=data_uris(picture for card in cards for picture in (card.query, *card.candidates)),
-        truths=_truth_table(rows),
         point=point,
         figures=report_figures(scores, point, scale or (point.scale if point else ""), _told(rows), stated),
         measured_only=not rows and not failures and bool(scores or measures or steps),
@@ -195,6 +188,20 @@ def page_order(rows: Sequence[ReportRow]) -> list[int]:
         return _ORDER.index(decision.verdict), decision.probability
 
     return sorted(range(len(rows)), key=key)
+
+
+def _queries(rows: Sequence[ReportRow], max_rows: int, max_candidates: int) -> dict[str, Any]:
+    """What the template shows of the queries."""
+    ordered = [rows[place] for place in page_order(rows)]
+    cards = _cards(ordered[:max_rows], max_candidates)
+    return {
+        "counts": _count(rows),
+        "cards": cards,
+        "shown": _count([card.row for card in cards]),
+        "left_out": _count(ordered[max_rows:]),
+        "photos": data_uris(picture for card in cards for picture in (card.query, *card.candidates)),
+        "truths": _truth_table(rows),
+    }
 
 
 def _cards(rows: Sequence[ReportRow], max_candidates: int) -> list[_Card]:

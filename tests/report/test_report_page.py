@@ -189,23 +189,26 @@ def test_the_same_input_gives_the_same_bytes(photo, tmp_path):
     assert made(tmp_path / "one", **full(photo)) == made(tmp_path / "two", **full(photo))
 
 
-def test_an_empty_report_says_so_in_every_section(tmp_path):
+def test_an_empty_report_says_so_and_leaves_the_rest_out(tmp_path):
     page = Page(made(tmp_path))
     for sentence in (
         "No photo was identified.",
         "There are no verdicts to count: no photo was given.",
         "There is no operating point",
-        "There is no photo to show.",
-        "there is no histogram of scores",
-        "there is no curve of errors",
-        "too few photos of which the truth is known",
-        "Nothing was measured",
-        "Every photo could be read.",
-        "Nothing was noted about how this report was made.",
     ):
         assert sentence in page.text
-    assert len(page.all("section")) == 6
+    assert [a["id"] for a in page.all("section")] == ["summary"]
+    assert [a["href"] for a in page.all("a")] == ["#summary"]
     assert not page.all("fieldset")
+
+
+def test_the_list_of_sections_is_that_of_the_page(full_text, tmp_path):
+    listed = {}
+    for name, text in (("full", full_text), ("thin", made(tmp_path, scores=some_searches(), notes=("A note.",)))):
+        listed[name] = re.findall(r'href="#([^"]*)"', text[text.index("<nav") : text.index("</nav>")])
+        assert listed[name] == [a["id"] for a in Page(text).all("section")]
+    assert len(listed["full"]) == 6
+    assert listed["thin"] == ["summary", "scores"]
 
 
 def test_a_report_of_measures_alone_does_not_miss_the_photos(tmp_path):
@@ -225,8 +228,9 @@ def test_when_every_photo_failed_the_page_says_so(tmp_path):
 @pytest.mark.parametrize(
     "searches", [Searches([], [], []), Searches([-np.inf] * 3, [-np.inf] * 3, [-np.inf] * 2)], ids=["none", "no score"]
 )
-def test_searches_that_cannot_be_drawn_give_a_sentence(searches, tmp_path):
-    assert "there is no histogram of scores" in Page(made(tmp_path, scores=searches)).text
+def test_searches_that_cannot_be_drawn_are_left_out(searches, tmp_path):
+    page = Page(made(tmp_path, scores=searches, measures={"MAP@5": Estimate(0.6, 0.5, 0.7, 40)}))
+    assert [a["id"] for a in page.all("section")] == ["measures"]
 
 
 def test_nan_estimates_are_words(photo, tmp_path):

@@ -56,7 +56,7 @@ def evaluate(
 
     Example:  resight evaluate --catalogue mine --protocol open-set --same side
 
-    Example:  resight evaluate --catalogue mine --rerank --ablation
+    Example:  resight evaluate --catalogue mine --rerank --ablation --report ablation.html
 
     Example:  resight evaluate --catalogue mine --holdout holdout
     """
@@ -70,7 +70,7 @@ def evaluate(
     if holdout is not None:
         _tell_holdout(catalogue, holdout, report, as_json, {"who": who, **judging})
     elif ablation and weighed is not None:
-        _tell_ablation(catalogue, weighed, protocol, as_json, {**parts, **judging})
+        _tell_ablation(catalogue, weighed, protocol, report, as_json, {**parts, **judging})
     else:
         _tell_protocol(catalogue, protocol, report, as_json, {"rerank": weighed, **parts, **judging})
 
@@ -107,8 +107,13 @@ def _tell(done: Evaluation, report: Path | None, as_json: bool) -> None:
     typer.echo(json.dumps(done.to_json(), indent=2) if as_json else str(done))
 
 
-def _tell_ablation(catalogue: Path, recipe: RerankRecipe, protocol: str, as_json: bool, how: dict[str, Any]) -> None:
-    from resight.pipeline import ablate_catalogue
+def _tell_ablation(
+    catalogue: Path, recipe: RerankRecipe, protocol: str, report: Path | None, as_json: bool, how: dict[str, Any]
+) -> None:
+    from resight.pipeline import ablate_catalogue, write_ablation_report
 
     table = ablate_catalogue(catalogue, recipe, protocol, **how)
+    if report is not None:
+        write_ablation_report(report, table)
+        typer.echo(f"report: {report}", err=True)
     typer.echo(json.dumps(table.to_json(), indent=2) if as_json else str(table))

@@ -29,8 +29,13 @@ def finite_scores(searches: Searches) -> npt.NDArray[np.float64]:
     return both[np.isfinite(both)]
 
 
-def score_histogram(searches: Searches, point: OperatingPoint | None) -> str:
+def score_histogram(searches: Searches, point: OperatingPoint | None, scale: str = "") -> str:
     """Best scores of mated and non-mated searches, with the lines of the operating point.
+
+    Args:
+        searches: with their best scores.
+        point: the operating point; None when none was fitted.
+        scale: what a score means, to stand beside the axis.
 
     Raises:
         InputError: when no search found a candidate.
@@ -50,13 +55,18 @@ def score_histogram(searches: Searches, point: OperatingPoint | None) -> str:
                 axes.stairs(share, edges, fill=True, fc=f"{colour}59", ec=INK, linewidth=0, hatch=hatch, label=label)
                 axes.stairs(share, edges, color=colour, linewidth=1.8)
         _draw_lines(axes, point)
-        axes.set(xlabel="best score of a search", ylabel="share of searches (%)", xlim=(low, high))
+        axes.set(xlabel=_with_scale("best score of a search", scale), ylabel="share of searches (%)", xlim=(low, high))
         title = "Best scores of mated and non-mated searches"
         return to_svg(figure, axes, "histogram", title, _describe_scores(searches, point))
 
 
-def error_curve(searches: Searches, point: OperatingPoint | None) -> str:
+def error_curve(searches: Searches, point: OperatingPoint | None, scale: str = "") -> str:
     """FPIR and FNIR over the threshold, with the operating point and its intervals marked.
+
+    Args:
+        searches: with their best scores.
+        point: the operating point; None when none was fitted.
+        scale: what a score means, to stand beside the axis.
 
     Raises:
         InputError: when no search found a candidate.
@@ -73,14 +83,17 @@ def error_curve(searches: Searches, point: OperatingPoint | None) -> str:
         _draw_lines(axes, point)
         if point is not None:
             _draw_intervals(axes, point)
-        axes.set(xlabel="threshold on the best score", ylabel="share of searches (%)", xlim=(low, high), ylim=(0, 105))
+        threshold = _with_scale("threshold on the best score", scale)
+        axes.set(xlabel=threshold, ylabel="share of searches (%)", xlim=(low, high), ylim=(0, 105))
         axes.set_yticks(_RATE_TICKS, [str(tick) for tick in _RATE_TICKS])
         axes.minorticks_off()
         title = "Error rates over the threshold"
         return to_svg(figure, axes, "curve", title, _describe_rates(searches, point))
 
 
-def reliability_diagram(probabilities: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> str:
+def reliability_diagram(
+    probabilities: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], name: str = "reliability"
+) -> str:
     """How often the first candidate was right, over the probability that was stated for it.
 
     The bars are Wilson's 95 % intervals (Wilson, JASA 1927).
@@ -88,6 +101,7 @@ def reliability_diagram(probabilities: npt.NDArray[np.float64], right: npt.NDArr
     Args:
         probabilities: (n,) stated for the first candidate, 0 to 1; n at least 1.
         right: (n,) whether it was the individual.
+        name: stands before each id, so that two diagrams of a page never share one.
     """
     places = np.minimum((probabilities * _N_RELIABILITY_BINS).astype(int), _N_RELIABILITY_BINS - 1)
     used, inverse, n = np.unique(places, return_inverse=True, return_counts=True)
@@ -105,7 +119,7 @@ def reliability_diagram(probabilities: npt.NDArray[np.float64], right: npt.NDArr
         axes.set(xlabel="stated probability (%)", ylabel="right (%)", xlim=(-3, 103), ylim=(-3, 103))
         pairs = ", ".join(f"{100 * s:.0f} → {100 * o:.0f}" for s, o in zip(stated, seen, strict=True))
         text = f"{len(right)} photos in {len(used)} bins; stated → seen, in per cent: {pairs}."
-        return to_svg(figure, axes, "reliability", "Stated probability against how often it was right", text)
+        return to_svg(figure, axes, name, "Stated probability against how often it was right", text)
 
 
 def wilson_interval(
@@ -124,6 +138,10 @@ def wilson_interval(
     low = np.clip((centre - half) / (1 + z**2 / n), 0, share)
     high = np.clip((centre + half) / (1 + z**2 / n), share, 1)
     return low, high
+
+
+def _with_scale(label: str, scale: str) -> str:
+    return f"{label} ({scale})" if scale else label
 
 
 def _range(searches: Searches, point: OperatingPoint | None) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from resight.pipeline.pairs import PairScores, compare_pairs
 from resight.pipeline.precomputed import GivenVectors, identify_vectors, index_embeddings, read_vectors
 from resight.pipeline.prepare import prepare_copies
 from resight.pipeline.proposals import Grouping
-from resight.pipeline.reporting import write_evaluation_report, write_identification_report
+from resight.pipeline.reporting import write_ablation_report, write_evaluation_report, write_identification_report
 from resight.pipeline.splits import split_catalogue, write_side
 from resight.pipeline.submit import Submitted, write_submission
 
@@ -60,6 +60,7 @@ __all__ = [
     "read_vectors",
     "run_demo",
     "split_catalogue",
+    "write_ablation_report",
     "write_evaluation_report",
     "write_identification_report",
     "write_side",

@@ -10,11 +10,13 @@ import numpy as np
 import polars as pl
 
 from resight.config import RerankRecipe
+from resight.core import Estimate
 from resight.decide import Goal
 from resight.pipeline.evaluate import Evaluation, judged_gallery, summed_up
-from resight.pipeline.methods import Method, PlainMethod, RerankedMethod
+from resight.pipeline.methods import SCALE, Method, PlainMethod, RerankedMethod
 from resight.pipeline.reranking import reranked_method
 from resight.pipeline.trials import PROTOCOLS, Setting
+from resight.search.gallery import SCALE as PLAIN_SCALE
 
 __all__ = ["Ablation", "Step", "ablate_catalogue", "ablated"]
 
@@ -53,17 +55,22 @@ class Ablation:
 
     steps: tuple[Step, ...]
 
+    @property
+    def shown(self) -> list[str]:
+        """The measures of the table: those that some step has."""
+        return [name for name in _SHOWN if any(name in step.evaluation.measures for step in self.steps)]
+
     def __str__(self) -> str:
         """A table of figures with their intervals, a row per step."""
         first = self.steps[0].evaluation
-        shown = [name for name in _SHOWN if name in first.measures]
+        shown = self.shown
         width = max(len(step.name) for step in self.steps)
         lines = [
             f"protocol {first.protocol}: {first.n_photos} photos of {first.n_identities} individuals",
             f"{'':<{width}}  {'  '.join(f'{name:<18}' for name in shown)}  ms/query",
         ]
         for step in self.steps:
-            cells = "  ".join(f"{_short(step.evaluation.measures[name]):<18}" for name in shown)
+            cells = "  ".join(f"{_short(step.evaluation.measures.get(name)):<18}" for name in shown)
             lines.append(f"{step.name:<{width}}  {cells}  {step.ms_per_query:8.1f}")
         return "\n".join([*lines, *(f"{step.name}: {step.fusion}" for step in self.steps if step.fusion)])
 
@@ -115,15 +122,15 @@ def ablated(whole: RerankedMethod, protocol: str, asked: Setting) -> Ablation:
     """
     names, catalogue, embeddings = whole.comparer.names, whole.catalogue, whole.embeddings
 
-    def judged(method: Method) -> Evaluation:
+    def judged(method: Method, scale: str) -> Evaluation:
         trials = list(PROTOCOLS[protocol](method, asked))
-        return summed_up(protocol, catalogue, embeddings.model, trials, asked.seed)
+        return summed_up(protocol, catalogue, embeddings.model, trials, asked.seed, scale)
 
-    steps = [Step("embedding alone", judged(PlainMethod(catalogue, embeddings)), 0.0)]
+    steps = [Step("embedding alone", judged(PlainMethod(catalogue, embeddings), PLAIN_SCALE), 0.0)]
     for n in range(1, len(names) + 1):
         method = whole.first(n)
         name = names[0] if n == 1 else f"+ {names[n - 1]}"
-        steps.append(Step(name, judged(method), *_learnt(method, protocol, asked)))
+        steps.append(Step(name, judged(method, SCALE), *_learnt(method, protocol, asked)))
     return Ablation(tuple(steps))
 
 
@@ -136,5 +143,7 @@ def _learnt(method: RerankedMethod, protocol: str, asked: Setting) -> tuple[floa
     return prepared.ms_per_query(), str(prepared.fusion.summary)
 
 
-def _short(estimate: Any) -> str:
+def _short(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

@@ -64,7 +64,7 @@ def calibrate_catalogue(
         same = tuple(dict.fromkeys((*same, *rerank.same)))
         prepared = method.prepare(np.arange(len(gallery)), same, seed)
         searches = prepared.self_search()
-        keep_fusion(store, method, prepared.fusion)
+        keep_fusion(store, prepared, searches.summary())
     point = fit(searches, gallery, embeddings, wanted, same=same, per=per, share_new=share_new, seed=seed)
     point = replace(point, notes=(*point.notes, *encounter_notes(gallery)))
     store.save_operating_point(point)

@@ -18,6 +18,7 @@ from resight.errors import InputError, UnknownNameError
 from resight.evaluate import (
     NEW,
     Searches,
+    Stated,
     auroc,
     average_precision_with_new,
     bootstrap,
@@ -29,12 +30,17 @@ from resight.evaluate import (
 )
 from resight.pipeline.bundles import model_of
 from resight.pipeline.gallery import encounter_notes, labelled_gallery, require_columns
-from resight.pipeline.methods import Method, PlainMethod
+from resight.pipeline.methods import SCALE, Method, PlainMethod
 from resight.pipeline.reranking import reranked_method
 from resight.pipeline.trials import PROTOCOLS, Setting, Trial
+from resight.search.gallery import SCALE as PLAIN_SCALE
 from resight.store import CatalogueStore
 
 _RATES = (0.01, 0.05, 0.1)
+_STATED = (
+    "How often the first candidate of a query was its individual, over the probability that an operating point stated "
+    "for it; that point was fitted without the query."
+)
 _MEANS = {
     "top-1": "the right individual stands first",
     "top-5": "it stands among the first five",
@@ -63,6 +69,8 @@ class Evaluation:
         searches: what the measures rest on, pooled over the repeats.
         model: fingerprint of the model.
         notes: sentences for the user.
+        scale: what a score of the searches means.
+        stated: probabilities that were stated, and whether it was so; None where none was.
     """
 
     protocol: str
@@ -72,6 +80,8 @@ class Evaluation:
     searches: Searches
     model: str
     notes: tuple[str, ...]
+    scale: str
+    stated: Stated | None
 
     def __str__(self) -> str:
         """What was done, and a line per measure that the searches can tell."""
@@ -155,7 +165,7 @@ def evaluate_catalogue(
     if rerank is not None:
         method = reranked_method(store, catalogue, embeddings, rerank, distractors)
     trials = list(PROTOCOLS[protocol](method, setting))
-    return summed_up(protocol, catalogue, embeddings.model, trials, seed)
+    return summed_up(protocol, catalogue, embeddings.model, trials, seed, PLAIN_SCALE if rerank is None else SCALE)
 
 
 def judged_gallery(
@@ -175,7 +185,9 @@ def judged_gallery(
     return store, catalogue, embeddings
 
 
-def summed_up(protocol: str, catalogue: Catalogue, model: str, trials: Sequence[Trial], seed: int) -> Evaluation:
+def summed_up(
+    protocol: str, catalogue: Catalogue, model: str, trials: Sequence[Trial], seed: int, scale: str = PLAIN_SCALE
+) -> Evaluation:
     """The measures over all searches of some trials.
 
     Args:
@@ -184,18 +196,20 @@ def summed_up(protocol: str, catalogue: Catalogue, model: str, trials: Sequence[
         model: fingerprint of the model that made their vectors.
         trials: the searches.
         seed: of the intervals.
+        scale: what a score of the searches means.
     """
     searches = Searches.pooled([trial.searches for trial in trials])
-    judged = [trial for trial in trials if trial.point is not None]
-    return Evaluation(
-        protocol,
-        len(catalogue),
-        catalogue.n_identities,
-        {**_closed(searches, seed), **_open(searches, seed), **(_decided(judged, seed) if judged else {})},
-        searches,
-        model,
-        tuple(dict.fromkeys([*encounter_notes(catalogue), *(note for trial in trials for note in trial.notes)])),
-    )
+    tables = [_judged(trial, number) for number, trial in enumerate(trials) if trial.point is not None]
+    judged = pl.concat(tables) if tables else None
+    stated = _stated(trials, judged)
+    measures = {**_closed(searches, seed), **_open(searches, seed)}
+    if judged is not None:
+        measures |= _decided(judged, seed)
+    if stated is not None:
+        measures["ECE"] = _calibration_error(stated, seed)
+    notes = dict.fromkeys([*encounter_notes(catalogue), *(note for trial in trials for note in trial.notes)])
+    n_photos, n_identities = len(catalogue), catalogue.n_identities
+    return Evaluation(protocol, n_photos, n_identities, measures, searches, model, tuple(notes), scale, stated)
 
 
 def _closed(searches: Searches, seed: int) -> dict[str, Estimate]:
@@ -227,25 +241,38 @@ def _open(searches: Searches, seed: int) -> dict[str, Estimate]:
     return measures
 
 
-def _decided(trials: Sequence[Trial], seed: int) -> dict[str, Estimate]:
+def _decided(judged: pl.DataFrame, seed: int) -> dict[str, Estimate]:
     """What the operating points make of it: each was fitted on its own gallery alone."""
-    tables = [_judged(trial, number) for number, trial in enumerate(trials)]
-    pooled = pl.concat(tables)
-    names = pooled["individual"].to_numpy().astype(np.str_)
+    names = judged["individual"].to_numpy().astype(np.str_)
     measures = {
-        name: bootstrap_mean(pooled[name].to_numpy(), names, seed=seed)
+        name: bootstrap_mean(judged[name].to_numpy(), names, seed=seed)
         for name in ("FPIR", "FNIR", "share unsure", "MAP@5 with new")
     }
     rates = per_individual(
-        names, pooled["answer"].to_list(), pooled["mated"].to_numpy(), datasets=pooled["trial"].to_list()
+        names, judged["answer"].to_list(), judged["mated"].to_numpy(), datasets=judged["trial"].to_list()
     )
     measures["BAKS"] = bootstrap_mean(rates.rates[rates.known], rates.individuals[rates.known], seed=seed)
     measures["BAUS"] = bootstrap_mean(rates.rates[~rates.known], rates.individuals[~rates.known], seed=seed)
-    stated, right = pooled["stated"].to_numpy(), pooled["right"].to_numpy()
-    measures["ECE"] = bootstrap(
-        lambda rows: expected_calibration_error(stated[rows], right[rows]), names, n_resamples=200, seed=seed
-    )
     return measures
+
+
+def _stated(trials: Sequence[Trial], judged: pl.DataFrame | None) -> Stated | None:
+    """What operating points stated of queries; where none judged, what was stated of the gallery's own pairs."""
+    if judged is None:
+        stated = Stated.pooled([trial.stated for trial in trials if trial.stated is not None])
+    else:
+        probabilities, right, names = (judged[name].to_numpy() for name in ("stated", "right", "individual"))
+        stated = Stated(probabilities, right, names, _STATED)
+    return stated if len(stated) else None
+
+
+def _calibration_error(stated: Stated, seed: int) -> Estimate:
+    return bootstrap(
+        lambda rows: expected_calibration_error(stated.probabilities[rows], stated.right[rows]),
+        stated.individuals,
+        n_resamples=200,
+        seed=seed,
+    )
 
 
 def _judged(trial: Trial, number: int) -> pl.DataFrame:

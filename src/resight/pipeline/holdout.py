@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +103,8 @@ def judge_holdout(
         figures={measure: estimate.value for measure, estimate in found.measures.items()},
     )
     notes = (*found.notes, *_strayed(catalogue, store.catalogue(), sides, len(placed)))
-    parts = (found.protocol, found.n_photos, found.n_identities, found.measures, found.searches, found.model)
-    return HoldoutEvaluation(*parts, notes, look)
+    parts = {one.name: getattr(found, one.name) for one in fields(found)}
+    return HoldoutEvaluation(**{**parts, "notes": notes}, look=look)
 
 
 def _trials(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from resight.core import Catalogue, Decision, Embeddings, Matches, OperatingPoint
+from resight.core import Catalogue, Decision, Eligibility, Embeddings, Matches, OperatingPoint
 from resight.datasets import read_catalogue
 from resight.datasets.named_rows import catalogue_of_names
 from resight.decide import decide
@@ -18,7 +18,7 @@ from resight.embed import Bundle, Failure, embed_all
 from resight.errors import InputError, MismatchError
 from resight.pipeline.bundles import bundle_for, external_model_of
 from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
-from resight.pipeline.reranking import Reranker
+from resight.pipeline.reranking import Compared, Reranker
 from resight.pipeline.self_search import N_CANDIDATES, who_may_answer
 from resight.pipeline.vector_contents import contents_of
 from resight.search import choose
@@ -38,6 +38,7 @@ class Identification:
         point: the operating point that ruled.
         failures: the photos that could not be read, with the reason.
         notes: sentences for the user.
+        compared: what each scorer said of the candidates' photos; None when nothing was re-ranked.
     """
 
     decisions: tuple[Decision, ...]
@@ -46,6 +47,7 @@ class Identification:
     point: OperatingPoint
     failures: tuple[Failure, ...]
     notes: tuple[str, ...] = ()
+    compared: Compared | None = None
 
     def __iter__(self) -> Iterator[Decision]:
         """The decisions, in the order of the photos."""
@@ -207,10 +209,12 @@ class Identifier:
 
     def search(self, queries: Catalogue, embeddings: Embeddings, k: int) -> Matches:
         """The best `k` individuals for each query, on the scale of the operating point."""
-        rule = who_may_answer(queries, self.gallery, same=self.point.same, differ=_DIFFER)
         if self.reranker is not None:
-            return self.reranker.search(queries, embeddings, rule, k)
-        return self.searcher.search(embeddings, k, rule)
+            return self.reranker.search(queries, embeddings, self._rule(queries), k)
+        return self.searcher.search(embeddings, k, self._rule(queries))
+
+    def _rule(self, queries: Catalogue) -> Eligibility:
+        return who_may_answer(queries, self.gallery, same=self.point.same, differ=_DIFFER)
 
     def _decided(
         self,
@@ -223,9 +227,12 @@ class Identifier:
         if top < 1:
             raise InputError(f"expected top of at least 1 candidate, found {top}")
         queries = _with_content(queries.select(embeddings.image_ids), contents)
-        matches = self.search(queries, embeddings, max(top, N_CANDIDATES))
+        k, compared = max(top, N_CANDIDATES), None
+        if self.reranker is not None:
+            compared = self.reranker.compare(queries, embeddings, self._rule(queries), k)
+        matches = self.search(queries, embeddings, k) if compared is None else compared.matches
         decisions = decide(matches, self.point, groups_of(queries, self.point), top=top)
-        return Identification(decisions, matches, queries, self.point, failures, self._notes(queries))
+        return Identification(decisions, matches, queries, self.point, failures, self._notes(queries), compared)
 
     def _notes(self, queries: Catalogue) -> tuple[str, ...]:
         """What the user should know about these photos."""

@@ -7,31 +7,36 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from resight.config import CohortScorerOptions, RerankRecipe
-from resight.core import Catalogue, Eligibility, Embeddings, Matches
+from resight.core import Catalogue, Eligibility, Embeddings, Matches, Pairs
 from resight.embed import Bundle, embed_all
 from resight.errors import InputError, NotFittedError, StoreError
+from resight.evaluate import Searches
 from resight.pipeline.bundles import bundle_for
 from resight.pipeline.comparing import Comparer, shortlist
+from resight.pipeline.fit_evidence import FitEvidence, arrays_of
 from resight.pipeline.index import read_photos
-from resight.pipeline.methods import RerankedMethod, fused_matches
+from resight.pipeline.methods import SCALE, FusedGallery, RerankedMethod, fused_matches
 from resight.pipeline.scorers import Built, build_scorers
 from resight.pipeline.self_search import N_CANDIDATES
 from resight.pipeline.sides import Side
 from resight.rerank.fusion import Fusion
 from resight.store import CatalogueStore
 
-__all__ = ["Reranker", "distractor_vectors", "keep_fusion", "reranked_method"]
+__all__ = ["Compared", "Reranker", "distractor_vectors", "keep_fusion", "reranked_method"]
 
 _FOLDER = "rerank"
 _FILE = "fusion.json"
 _COHORT = "cohort.npz"
+_EVIDENCE = "searches.npz"
 _REMEDY = "run  resight calibrate --rerank"
 _VERSION = 1
 
@@ -74,6 +79,40 @@ def distractor_vectors(bundle: Bundle, folder: str | Path) -> Embeddings:
 
 
 @dataclass(frozen=True, eq=False)
+class Compared:
+    """What was found of new photos.
+
+    Args:
+        queries: the vectors of the photos.
+        matches: the best individuals for each.
+        pairs: of each query and the photos of these individuals that stand in `matches`: what each scorer said.
+        log_odds: (P,) what all of them together say of a pair; NaN where none compared it.
+    """
+
+    queries: Embeddings
+    matches: Matches
+    pairs: Pairs
+    log_odds: npt.NDArray[np.float64]
+
+    def said(self, query: int, photo: int) -> dict[str, float]:
+        """What each scorer said of the pair of two rows, and all of them together; NaN where one did not compare it.
+
+        Raises:
+            InputError: when that photo stands for no candidate of that query.
+        """
+        wanted = query * max(self.pairs.n_photos, 1) + photo
+        place = int(np.searchsorted(self._places, wanted))
+        if place == len(self._places) or self._places[place] != wanted:
+            raise InputError(f"expected a photo that stands for a candidate of query {query}, found row {photo}")
+        columns: dict[str, npt.NDArray[Any]] = {**self.pairs.scores, SCALE: self.log_odds}
+        return {name: float(values[place]) for name, values in columns.items()}
+
+    @cached_property
+    def _places(self) -> npt.NDArray[np.int64]:
+        return self.pairs.queries * max(self.pairs.n_photos, 1) + self.pairs.photos
+
+
+@dataclass(frozen=True, eq=False)
 class Reranker:
     """What was fitted for a catalogue, ready for new photos.
 
@@ -105,7 +144,7 @@ class Reranker:
             fusion = Fusion.from_json(kept["fusion"])
             cohort = _read_cohort(store, embeddings.model) if kept["has_cohort"] else None
             there = gallery.frame["image_id"].is_in(kept["background"]).to_numpy()
-        except (ValueError, TypeError, OSError, KeyError, pl.exceptions.PolarsError) as error:
+        except (ValueError, TypeError, OSError, KeyError, StoreError, pl.exceptions.PolarsError) as error:
             raise StoreError(
                 f"expected what was fitted for re-ranking, found otherwise ({error}): {_REMEDY}"
             ) from error
@@ -118,29 +157,63 @@ class Reranker:
         """The fingerprint of the scores."""
         return f"{self.gallery.embeddings.model}+{self.fusion.model_id}"
 
+    def evidence(self) -> FitEvidence | None:
+        """What the gallery's own photos said when the fusion was fitted; None when that was not kept.
+
+        Raises:
+            StoreError: when what was kept is broken.
+        """
+        if self.gallery.store is None:
+            return None
+        try:
+            kept = FitEvidence.read(self.gallery.store.folder / _FOLDER / _EVIDENCE)
+        except FileNotFoundError:
+            return None
+        except StoreError as error:
+            raise StoreError(f"{error}: {_REMEDY}") from error
+        return kept if kept.model == self.model else None
+
     def search(self, queries: Catalogue, embeddings: Embeddings, rule: Eligibility, k: int = N_CANDIDATES) -> Matches:
         """The best `k` individuals for each query, on the scale of log-odds.
 
         Raises:
             MismatchError: when a scorer rests on something else than in the fit.
         """
-        asking = Side(queries, embeddings)
-        built = Built(asking, self.gallery, self.background, self.cohort)
-        comparer = Comparer(self.recipe, build_scorers(self.recipe, built))
+        return self.compare(queries, embeddings, rule, k).matches
+
+    def compare(self, queries: Catalogue, embeddings: Embeddings, rule: Eligibility, k: int = N_CANDIDATES) -> Compared:
+        """The same, with what each scorer said of the photos that stand in the matches.
+
+        Raises:
+            MismatchError: when a scorer rests on something else than in the fit.
+        """
+        asking, gallery = Side(queries, embeddings), self.gallery.catalogue
+        comparer = Comparer(self.recipe, build_scorers(self.recipe, self.built(asking)))
         self.fusion.require_models(comparer.models)
         pairs = comparer.compare(shortlist(asking, self.gallery, rule, self.recipe.shortlist.n_photos))
-        return fused_matches(
-            pairs, self.fusion.log_odds(pairs), queries, self.gallery.catalogue, self.recipe, self.model, k
-        )
+        log_odds = self.fusion.log_odds(pairs)
+        matches = fused_matches(pairs, log_odds, queries, gallery, self.recipe, self.model, k)
+        named = _named(pairs, matches, gallery)
+        return Compared(embeddings, matches, pairs.select(named), log_odds[named])
+
+    def built(self, asking: Side) -> Built:
+        """What scorers are built on when these photos ask."""
+        return Built(asking, self.gallery, self.background, self.cohort)
 
 
-def keep_fusion(store: CatalogueStore, method: RerankedMethod, fusion: Fusion) -> None:
-    """Keep what was fitted for a catalogue; what was there before goes.
+def keep_fusion(store: CatalogueStore, prepared: FusedGallery, searches: Searches) -> None:
+    """Keep what was fitted for a catalogue, and what it rests on; what was there before goes.
+
+    Args:
+        store: the catalogue on disk.
+        prepared: its labelled photos, and the fusion fitted on them.
+        searches: what their self-search found.
 
     Raises:
         StoreError: when the disk refuses.
     """
-    folder = store.folder / _FOLDER
+    folder, method, fusion = store.folder / _FOLDER, prepared.method, prepared.fusion
+    evidence = FitEvidence(searches, prepared.stated(), f"{method.embeddings.model}+{fusion.model_id}")
     fields = {
         "version": _VERSION,
         "model": method.embeddings.model,
@@ -151,6 +224,8 @@ def keep_fusion(store: CatalogueStore, method: RerankedMethod, fusion: Fusion) -
     }
     try:
         folder.mkdir(exist_ok=True)
+        with _replaced(folder / _EVIDENCE) as beside, beside.open("wb") as file:
+            evidence.write(file)
         if method.cohort is not None:
             with _replaced(folder / _COHORT) as beside, beside.open("wb") as file:
                 np.savez(file, image_ids=method.cohort.image_ids, vectors=method.cohort.vectors)
@@ -183,8 +258,17 @@ def _read(store: CatalogueStore, model: str) -> dict[str, Any]:
 
 
 def _read_cohort(store: CatalogueStore, model: str) -> Embeddings:
-    with np.load(store.folder / _FOLDER / _COHORT, allow_pickle=False) as kept:
-        return Embeddings(kept["image_ids"], kept["vectors"], model)
+    kept = arrays_of(store.folder / _FOLDER / _COHORT)
+    return Embeddings(kept["image_ids"], kept["vectors"], model)
+
+
+def _named(pairs: Pairs, matches: Matches, gallery: Catalogue) -> npt.NDArray[np.int64]:
+    """Numbers of the pairs whose photo stands for a candidate."""
+    places = pairs.queries * max(pairs.n_photos, 1) + pairs.photos
+    queries, _ = np.nonzero(matches.present)
+    photos = gallery.rows_of(matches.gallery_ids[matches.present])
+    found: npt.NDArray[np.int64] = np.flatnonzero(np.isin(places, queries * max(pairs.n_photos, 1) + photos))
+    return found
 
 
 def _with_distractors(

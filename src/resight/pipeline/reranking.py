@@ -206,7 +206,8 @@ def _read(store: CatalogueStore, model: str) -> dict[str, Any]:
 def _read_cohort(store: CatalogueStore, name: str, model: str) -> Embeddings:
     if Path(name).name != name:
         raise InputError(f"expected the file of a cohort, found the path {name}")
-    with np.load(store.folder / _FOLDER / name, allow_pickle=False) as kept:
+    path = store.folder / _FOLDER / name
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
         return Embeddings(kept["image_ids"], kept["vectors"], model)
 
 

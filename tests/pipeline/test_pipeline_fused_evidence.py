@@ -167,6 +167,13 @@ class TestEvidence:
         with pytest.raises(NotFittedError, match="label more"):
             cosine_evidence(only, near)(only, near, neighbour_pairs(only, near, 5))
 
+    def test_no_names_at_all(self):
+        photos, vectors = crowd(12)
+        evidence, nobody = cosine_evidence(photos, vectors), hide(photos, np.arange(len(photos)))
+        said = evidence(nobody, vectors, neighbour_pairs(nobody, vectors, 5))
+        assert not said.calibrated
+        assert said.absent == 0
+
     def test_no_pairs_at_all(self):
         photos, vectors = crowd(1, 1, 2)
         photos = hide(photos, [1])
@@ -176,6 +183,18 @@ class TestEvidence:
 
 
 class TestOnPhotos:
+    def test_the_background_never_holds_a_photo_itself_nor_its_encounter_or_individual(self, opened):
+        store, photos, embeddings = opened
+        evidence, _ = evidence_by(store, embeddings, rerank=True)
+        evidence(photos, embeddings, neighbour_pairs(photos, embeddings, 1))
+        scorer, background = evidence._comparer.scorers[1].scorer, evidence.reranker.background.catalogue
+        assert len(background) == 8
+        for row, photo in enumerate(photos):
+            held = background.frame.filter(pl.Series(scorer._rule.allowed(row)))
+            assert photo["image_id"] not in held["image_id"].to_list()
+            assert photo["encounter"] not in held["encounter"].to_list()
+            assert photo["identity"] is None or photo["identity"] not in held["identity"].to_list()
+
     def test_each_pair_is_compared_both_ways_and_asked_about_once(self, opened):
         store, photos, embeddings = opened
         evidence, made_by = evidence_by(store, embeddings, rerank=True)

@@ -123,7 +123,8 @@ class FusedEvidence:
             notes = notes if (~np.isnan(said)).any() else (*notes, NOT_TOGETHER)
         across = known.labelled & known.across
         n_same, n_all = int((known.is_same & across).sum()), int(across.sum())
-        absent = absent_log_odds(photos, codes_of(photos, "identity"), n_same, n_all, agree)
+        names = codes_of(photos, "identity")
+        absent = absent_log_odds(photos, names, n_same, n_all, agree) if (names >= 0).any() else 0.0
         return PairEvidence(log_odds, absent, checked, (*notes, *self._failures()))
 
     def _of_other_encounters(

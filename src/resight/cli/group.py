@@ -32,6 +32,9 @@ _Apply = Annotated[
 _Evaluate = Annotated[
     bool, typer.Option("--evaluate", help="Judge grouping by labelled photos, names hidden, instead.")
 ]
+_Rerank = Annotated[
+    bool, typer.Option("--rerank", help="Weigh what  calibrate --rerank  fitted, in place of the cosine alone: slower.")
+]
 _Csv = Annotated[bool, typer.Option("--csv", help="Print one CSV table.")]
 
 
@@ -47,6 +50,7 @@ def group(
     report: _Report = None,
     apply: _Apply = False,
     judge: _Evaluate = False,
+    rerank: _Rerank = False,
     model: Model = None,
     seed: Seed = 0,
     who: Who = "unknown",
@@ -57,14 +61,14 @@ def group(
 
     Example:  resight group --catalogue mine --same side --report groups.html
 
-    Example:  resight group --catalogue mine --same side --apply --who anna
+    Example:  resight group --catalogue mine --same side --rerank --apply --who anna
     """
     options: dict[str, Any] = {
         "same": same or (),
         "one_per_encounter": one_per_encounter,
         "min_probability": min_probability,
     }
-    options |= {"n_neighbours": n_neighbours, "model": model, "seed": seed}
+    options |= {"n_neighbours": n_neighbours, "model": model, "seed": seed, "rerank": rerank}
     if judge:
         if apply or out is not None or report is not None or as_csv:
             raise InputError("expected --evaluate without --apply, --out, --report and --csv, found one of them")

@@ -58,16 +58,17 @@ def calibrate_catalogue(
     gallery, embeddings = labelled_gallery(store, model_of(store, model))
     require_columns(gallery, [*same, *([] if per is None else [per])])
     if rerank is None:
-        searches = self_search(gallery, embeddings, same=same, seed=seed)
+        prepared, searches = None, self_search(gallery, embeddings, same=same, seed=seed)
     else:
         method = reranked_method(store, gallery, embeddings, rerank, distractors)
         same = tuple(dict.fromkeys((*same, *rerank.same)))
         prepared = method.prepare(np.arange(len(gallery)), same, seed)
         searches = prepared.self_search()
-        keep_fusion(store, prepared, searches.summary())
     point = fit(searches, gallery, embeddings, wanted, same=same, per=per, share_new=share_new, seed=seed)
     point = replace(point, notes=(*point.notes, *encounter_notes(gallery)))
     store.save_operating_point(point)
+    if prepared is not None:  # only now: a fusion without its operating point would be of no use
+        keep_fusion(store, prepared, searches.summary())
     return point
 
 

@@ -15,9 +15,10 @@ from resight.decide.head_count import counted_by_noise, counted_by_trials
 from resight.errors import InputError
 from resight.pages.wording import plural
 from resight.pipeline.bundles import model_of
+from resight.pipeline.fused_evidence import evidence_by
 from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.pipeline.group_trials import GroupRules, GroupTrial, enough_to_try, line_among, log_odds_of, trials
-from resight.pipeline.pair_evidence import Evidence, PairEvidence, by_cosine, log_odds_curve
+from resight.pipeline.pair_evidence import PairEvidence, log_odds_curve
 from resight.pipeline.proposals import Grouping
 from resight.store import CatalogueStore
 
@@ -34,7 +35,7 @@ def group_catalogue(
     n_neighbours: int = 50,
     model: str | Path | None = None,
     seed: int = 0,
-    evidence: Evidence = by_cosine,
+    rerank: bool = False,
 ) -> Grouping:
     """Propose individuals for the unlabelled photos of a catalogue.
 
@@ -51,9 +52,10 @@ def group_catalogue(
         n_neighbours: photos that each is compared with.
         model: bundle, by name or path; default: the catalogue's own.
         seed: of the trials.
-        evidence: turns pairs of photos into log-odds.
+        rerank: weigh what `calibrate_catalogue` fitted with a recipe, in place of the cosine alone.
 
     Raises:
+        NotFittedError: with `rerank`, when nothing was fitted.
         InputError: when every photo has a name, a number is out of range, or what is known of the photos contradicts
             itself; then they are named.
         UnknownNameError: when there is no such column.
@@ -63,9 +65,10 @@ def group_catalogue(
         log_odds_of(min_probability)  # refuses what is no probability
     if n_neighbours < 1:
         raise InputError(f"expected n_neighbours of at least 1, found {n_neighbours}")
-    rules = GroupRules(tuple(same), one_per_encounter, n_neighbours, evidence=evidence)
     store = CatalogueStore.open(folder)
     photos, embeddings, left_out = _photos(store, model)
+    evidence, made_by = evidence_by(store, embeddings, rerank)
+    rules = GroupRules(tuple(same), one_per_encounter, n_neighbours, evidence=evidence)
     require_columns(photos, same)
     if one_per_encounter:
         require_columns(photos, ["encounter"])
@@ -84,7 +87,7 @@ def group_catalogue(
     else:
         count = _disturbed(photos, pairs, said, rules, line, groups.n_new, seed)
     notes = (*said.notes, *encounter_notes(photos), *_notes(bool(tried), left_out))
-    return Grouping(Path(folder), photos, groups, count, chosen, bool(tried), left_out, embeddings.model, notes)
+    return Grouping(Path(folder), photos, groups, count, chosen, bool(tried), left_out, made_by, notes)
 
 
 def _photos(store: CatalogueStore, model: str | Path | None) -> tuple[Catalogue, Embeddings, tuple[str, ...]]:

@@ -14,9 +14,9 @@ from resight.core import Estimate
 from resight.decide.head_count import counted_by_trials
 from resight.errors import NotFittedError
 from resight.pipeline.bundles import model_of
+from resight.pipeline.fused_evidence import evidence_by
 from resight.pipeline.gallery import encounter_notes, labelled_gallery, require_columns
 from resight.pipeline.group_trials import PROBABILITIES, GroupRules, GroupTrial, enough_to_try, trials
-from resight.pipeline.pair_evidence import Evidence, by_cosine
 from resight.store import CatalogueStore
 
 
@@ -69,26 +69,27 @@ def evaluate_grouping(
     n_repeats: int = 12,
     model: str | Path | None = None,
     seed: int = 0,
-    evidence: Evidence = by_cosine,
+    rerank: bool = False,
 ) -> GroupingEvaluation:
     """Judge grouping by the labelled photos of a catalogue.
 
     Names are hidden as `group_trials.trials` says: half of the individuals lose all of theirs. The line of each
-    repeat and the correction of its number of individuals come from the other repeats.
+    repeat and the correction of its number of individuals come from the other repeats. With `rerank`, pairs are
+    judged by cross-fitting: the fusion that was kept has seen the hidden names, so it says nothing here.
 
     Args:
         folder: the catalogue.
-        same: as for `group_catalogue`, as are the next three, `model` and `evidence`.
+        same: as for `group_catalogue`, as are the next three, `model` and `rerank`.
         one_per_encounter: whether each encounter shows one individual.
         min_probability: the line; None chooses it.
         n_neighbours: photos that each is compared with.
         n_repeats: how often names are hidden, at least 3.
         model: bundle, by name or path; default: the catalogue's own.
         seed: of the draws.
-        evidence: turns pairs of photos into log-odds.
+        rerank: weigh what the recipe of the last fit names, in place of the cosine alone.
 
     Raises:
-        NotFittedError: when fewer than six individuals are labelled.
+        NotFittedError: when fewer than six individuals are labelled, or (`rerank`) nothing was fitted.
         UnknownNameError: when there is no such column.
         StoreError: when there is no catalogue.
     """
@@ -99,13 +100,14 @@ def evaluate_grouping(
         raise NotFittedError(
             f"expected six labelled individuals or more to judge grouping by, found {photos.n_identities}: label more"
         )
+    evidence, made_by = evidence_by(store, embeddings, rerank)
     rules = GroupRules(tuple(same), one_per_encounter, n_neighbours, evidence=evidence)
     lines = PROBABILITIES if min_probability is None else (min_probability,)
     rows = list(trials(photos, embeddings, rules, lines, n_repeats=max(3, n_repeats), seed=seed))
     judged = [_chosen(rows, number) for number in range(len(rows))]
     line = float(np.mean([one.min_probability for one in judged]))
     n_true = float(np.mean([one.tally.n_strangers for one in judged]))
-    parts = (len(photos), photos.n_identities, len(rows), line, _measures(rows, judged), n_true, embeddings.model)
+    parts = (len(photos), photos.n_identities, len(rows), line, _measures(rows, judged), n_true, made_by)
     return GroupingEvaluation(*parts, encounter_notes(photos))
 
 

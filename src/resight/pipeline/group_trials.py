@@ -138,8 +138,8 @@ def trials(
     """Hide names, group, and compare: per repeat one trial for each probability.
 
     Half of the individuals lose all their names, and one encounter of each other one its own. The log-odds are those
-    of all names: a curve of two numbers, which hardly knows any one of them. Of more than 2,000 photos whole
-    individuals are drawn.
+    of all names: by a curve of two numbers, which hardly knows any one of them, or by cross-fitting. Of more than
+    2,000 photos whole individuals are drawn.
 
     Args:
         photos: labelled photos.

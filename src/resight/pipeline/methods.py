@@ -13,6 +13,7 @@ from resight.config import NaiveBayesOptions, RerankRecipe
 from resight.core import Catalogue, Eligibility, Embeddings, Matches, Pairs
 from resight.evaluate import Stated
 from resight.pipeline.comparing import Comparer, permitted, shortlist
+from resight.pipeline.gallery import require_columns
 from resight.pipeline.scorers import Built, build_scorers, drawn_background
 from resight.pipeline.self_search import (
     N_CANDIDATES,
@@ -150,8 +151,9 @@ class RerankedMethod:
 
         Raises:
             UnknownNameError: when a column or bundle of the recipe is not there.
-            InputError: when a scorer lacks what it needs.
+            InputError: when a scorer lacks what it needs, or a column of `same` says nothing.
         """
+        require_columns(catalogue, recipe.same)
         side = Side(catalogue, embeddings, store)
         background = background_of(recipe, side)
         scorers = build_scorers(recipe, Built(side, side, background, cohort))

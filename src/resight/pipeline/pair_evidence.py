@@ -26,6 +26,8 @@ _N_BLOCK = 65_536
 _CLEARLY_TWO = 2.0
 _MOST_STEPS = 200
 
+NOT_TOGETHER = "Photos of one encounter were not compared: too few of them are labelled to learn from."
+
 _TWO_KINDS = (
     "Too few photos are labelled to learn when two show one individual: the line was drawn where the cosines of "
     "neighbours fall into two kinds, and no probability here was checked. Label some individuals."
@@ -43,7 +45,7 @@ class PairEvidence:
     Args:
         log_odds: (P,) ln(P / (1 − P)) that both photos of a pair show one individual; NaN where nothing is known.
         absent: the same for a pair that was passed over because others looked more alike; 0 or less.
-        calibrated: whether that was learned from labelled photos.
+        calibrated: whether that was learned from labelled photos, so that trials on them say something.
         notes: sentences for the user.
     """
 
@@ -87,29 +89,34 @@ def by_cosine(photos: Catalogue, embeddings: Embeddings, pairs: Pairs, same: tup
     width are fitted to all cosines (expectation–maximisation), and only where they stand clearly apart.
     """
     cosines = _cosines(embeddings, pairs)
-    together = _equal(_codes(photos, "encounter"), pairs)
-    names = _codes(photos, "identity")
+    together = equal_codes(codes_of(photos, "encounter"), pairs)
+    names = codes_of(photos, "identity")
     labelled = (names[pairs.queries] >= 0) & (names[pairs.photos] >= 0)
     is_same = names[pairs.queries] == names[pairs.photos]
     log_odds = np.full(len(pairs), np.nan)
     across = labelled & ~together
-    if not _enough(is_same[across]):
+    if not enough_pairs(is_same[across]):
         return _without_labels(cosines, together, pairs)
     log_odds[~together] = log_odds_curve(cosines[across], is_same[across], cosines[~together])
     notes: tuple[str, ...] = ()
     if together.any():
         within = labelled & together
-        if is_same[within].sum() >= _FEWEST_SAME:
+        if enough_same(is_same[within]):
             log_odds[together] = log_odds_curve(cosines[within], is_same[within], cosines[together])
         else:
-            notes = ("Photos of one encounter were not compared: too few of them are labelled to learn from.",)
-    absent = _absent(photos, names, int((is_same & across).sum()), int(across.sum()), same)
+            notes = (NOT_TOGETHER,)
+    absent = absent_log_odds(photos, names, int((is_same & across).sum()), int(across.sum()), same)
     return PairEvidence(log_odds, absent, True, notes)
 
 
-def _enough(is_same: Mask) -> bool:
-    n_same = int(is_same.sum())
-    return n_same >= _FEWEST_SAME and len(is_same) - n_same >= _FEWEST_SAME
+def enough_same(is_same: Mask) -> bool:
+    """Whether enough of some labelled pairs show one individual to learn from them."""
+    return int(is_same.sum()) >= _FEWEST_SAME
+
+
+def enough_pairs(is_same: Mask) -> bool:
+    """Whether enough of some labelled pairs show one individual, and enough show two."""
+    return enough_same(is_same) and enough_same(~is_same)
 
 
 def log_odds_curve(values: Floats, truth: Mask, asked: Floats) -> Floats:
@@ -130,11 +137,11 @@ def log_odds_curve(values: Floats, truth: Mask, asked: Floats) -> Floats:
     return np.asarray(slope * (asked - centre) / width + level)
 
 
-def _absent(photos: Catalogue, names: Codes, n_same_found: int, n_found: int, same: Sequence[str]) -> float:
+def absent_log_odds(photos: Catalogue, names: Codes, n_same_found: int, n_found: int, same: Sequence[str]) -> float:
     """Log-odds of a labelled pair that is not among the neighbours, from how many there are in all."""
     labelled = np.flatnonzero(names >= 0)
-    encounters = _codes(photos, "encounter")
-    columns = [_codes(photos, name) for name in same]
+    encounters = codes_of(photos, "encounter")
+    columns = [codes_of(photos, name) for name in same]
 
     def comparable(a: Codes, b: Codes) -> Mask:
         answer = (a != b) & ~((encounters[a] >= 0) & (encounters[a] == encounters[b]))
@@ -197,13 +204,14 @@ def _cosines(embeddings: Embeddings, pairs: Pairs) -> Floats:
     return cosines
 
 
-def _codes(photos: Catalogue, column: str) -> Codes:
-    """(N,) numbers from 0, −1 for null."""
+def codes_of(photos: Catalogue, column: str) -> Codes:
+    """(N,) a column as numbers from 0, −1 for null."""
     values = photos.frame[column]
     ranks = values.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
     return np.asarray(ranks - 1, dtype=np.int64)
 
 
-def _equal(codes: Codes, pairs: Pairs) -> Mask:
+def equal_codes(codes: Codes, pairs: Pairs) -> Mask:
+    """(P,) whether both photos of a pair have the same code, and it is known."""
     one, other = codes[pairs.queries], codes[pairs.photos]
     return np.asarray((one == other) & (one >= 0))

@@ -18,7 +18,7 @@ import polars as pl
 from resight.config import CohortScorerOptions, RerankRecipe
 from resight.core import Catalogue, Eligibility, Embeddings, Matches, Pairs
 from resight.embed import Bundle, embed_all
-from resight.errors import InputError, NotFittedError, StoreError
+from resight.errors import InputError, NotFittedError, ResightError, StoreError
 from resight.evaluate import Searches
 from resight.pipeline.bundles import bundle_for
 from resight.pipeline.comparing import Comparer, shortlist
@@ -28,6 +28,7 @@ from resight.pipeline.methods import SCALE, FusedGallery, RerankedMethod, fused_
 from resight.pipeline.scorers import Built, build_scorers
 from resight.pipeline.self_search import N_CANDIDATES
 from resight.pipeline.sides import Side
+from resight.rerank.cohort import Cohort
 from resight.rerank.fusion import Fusion
 from resight.store import CatalogueStore
 
@@ -35,10 +36,12 @@ __all__ = ["Compared", "Reranker", "distractor_vectors", "keep_fusion", "reranke
 
 _FOLDER = "rerank"
 _FILE = "fusion.json"
-_COHORT = "cohort.npz"
+_COHORT = "cohort-{}.npz"
 _EVIDENCE = "searches.npz"
 _REMEDY = "run  resight calibrate --rerank"
 _VERSION = 1
+_BROKEN = (ValueError, TypeError, AttributeError, OSError, LookupError, ResightError, pl.exceptions.PolarsError)
+"""What reading a file raises that was cut short, or changed by hand."""
 
 
 def reranked_method(
@@ -142,11 +145,12 @@ class Reranker:
         try:
             recipe = RerankRecipe.model_validate_json(json.dumps(kept["recipe"]))
             fusion = Fusion.from_json(kept["fusion"])
-            cohort = _read_cohort(store, embeddings.model) if kept["has_cohort"] else None
+            cohort = _read_cohort(store, kept["cohort"], embeddings.model) if kept["cohort"] is not None else None
             there = gallery.frame["image_id"].is_in(kept["background"]).to_numpy()
-        except (ValueError, TypeError, OSError, KeyError, StoreError, pl.exceptions.PolarsError) as error:
+        except _BROKEN as error:
+            found = str(error).partition("\n")[0]
             raise StoreError(
-                f"expected what was fitted for re-ranking, found otherwise ({error}): {_REMEDY}"
+                f"expected what was fitted for re-ranking, found otherwise ({found}): {_REMEDY}"
             ) from error
         rows = np.flatnonzero(there)
         background = Side(gallery.select(rows), embeddings.select(rows), store)
@@ -209,6 +213,8 @@ def keep_fusion(store: CatalogueStore, prepared: FusedGallery, searches: Searche
         prepared: its labelled photos, and the fusion fitted on them.
         searches: what their self-search found.
 
+    One file names all others and is replaced last, so a run that is killed leaves the one or the other, whole.
+
     Raises:
         StoreError: when the disk refuses.
     """
@@ -220,17 +226,18 @@ def keep_fusion(store: CatalogueStore, prepared: FusedGallery, searches: Searche
         "recipe": method.recipe.only(fusion.scorers).to_json(),
         "fusion": fusion.to_json(),
         "background": method.background.catalogue.image_ids.tolist(),
-        "has_cohort": method.cohort is not None,
+        "cohort": None if method.cohort is None else _COHORT.format(Cohort(method.cohort).model[-17:-1]),
     }
     try:
         folder.mkdir(exist_ok=True)
         with _replaced(folder / _EVIDENCE) as beside, beside.open("wb") as file:
             evidence.write(file)
         if method.cohort is not None:
-            with _replaced(folder / _COHORT) as beside, beside.open("wb") as file:
+            with _replaced(folder / fields["cohort"]) as beside, beside.open("wb") as file:
                 np.savez(file, image_ids=method.cohort.image_ids, vectors=method.cohort.vectors)
         with _replaced(folder / _FILE) as beside:
             beside.write_text(json.dumps(fields, indent=2, ensure_ascii=False), encoding="utf-8")
+        _clear(folder, fields["cohort"])
     except OSError as error:
         raise StoreError(f"expected to write to {folder}, found: {error.strerror or error}") from error
 
@@ -239,26 +246,40 @@ def keep_fusion(store: CatalogueStore, prepared: FusedGallery, searches: Searche
 def _replaced(path: Path) -> Iterator[Path]:
     """A file beside another one, which takes its place when it is whole."""
     beside = path.with_suffix(f".{os.getpid()}.tmp")
-    yield beside
-    beside.replace(path)
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _clear(folder: Path, kept: str | None) -> None:
+    """Remove what earlier fits left: cohorts that no fusion names."""
+    for path in folder.glob(_COHORT.format("*")):
+        if path.name != kept:
+            path.unlink(missing_ok=True)
 
 
 def _read(store: CatalogueStore, model: str) -> dict[str, Any]:
     path = store.folder / _FOLDER / _FILE
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        fits = kept["version"] == _VERSION and kept["model"] == model
+        version, fitted_for = kept["version"], kept["model"]
     except FileNotFoundError:
         raise NotFittedError(f"expected what was fitted for re-ranking in {path}, found nothing: {_REMEDY}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"expected what was fitted for re-ranking in {path}, found otherwise: {_REMEDY}") from error
-    if not fits:
-        raise NotFittedError(f"expected what was fitted for model {model} in {path}, found another: {_REMEDY}")
+    if version != _VERSION:
+        raise NotFittedError(f"expected version {_VERSION} of what was fitted in {path}, found {version}: {_REMEDY}")
+    if fitted_for != model:
+        raise NotFittedError(f"expected what was fitted for model {model} in {path}, found {fitted_for}: {_REMEDY}")
     return dict(kept)
 
 
-def _read_cohort(store: CatalogueStore, model: str) -> Embeddings:
-    kept = arrays_of(store.folder / _FOLDER / _COHORT)
+def _read_cohort(store: CatalogueStore, name: str, model: str) -> Embeddings:
+    if Path(name).name != name:
+        raise InputError(f"expected the file of a cohort, found the path {name}")
+    kept = arrays_of(store.folder / _FOLDER / name)
     return Embeddings(kept["image_ids"], kept["vectors"], model)
 
 

@@ -181,10 +181,11 @@ def main() -> None:
     if not DATA.exists():
         print(f"no photos in {DATA}: nothing measured")
         return
-    figures = json.loads(OUT.read_text()) if OUT.exists() else {}
     for name in asked.parts or PARTS:
         before = time.perf_counter()
-        figures[name] = PARTS[name](asked)
+        found = PARTS[name](asked)
+        figures = json.loads(OUT.read_text()) if OUT.exists() else {}
+        figures[name] = found
         figures[name]["seconds"] = round(time.perf_counter() - before, 1)
         figures["machine"] = {"cores": usable_cores(), "processor": platform.processor() or platform.machine()}
         OUT.write_text(json.dumps(figures, indent=1) + "\n")

@@ -64,7 +64,7 @@ def cosine_evidence(photos, embeddings, slope=8.0):
     """An evidence by the cosine alone, whose kept curve is set by hand: no photo is opened."""
     gallery = Side(photos, embeddings)
     curve = PairCurve("logistic", "plain", (0.5,), (0.0,), slope, -3.0)
-    summary = FusionSummary(0, 0, 0, 0, "pairs", "stack", "auto", {}, ())
+    summary = FusionSummary(0, 0, 0, 0, "pairs", "stack: cosine", "auto", {}, {}, ())
     fusion = Fusion({"cosine": curve}, Stack((1.0,), (0.0,), (-3.0,), -3.0), summary, {"cosine": "toy"})
     return FusedEvidence(Reranker(COSINE, fusion, gallery, Side(photos.select([]), embeddings.select([]))))
 
@@ -187,7 +187,7 @@ class TestOnPhotos:
         store, photos, embeddings = opened
         evidence, _ = evidence_by(store, embeddings, rerank=True)
         evidence(photos, embeddings, neighbour_pairs(photos, embeddings, 1))
-        scorer, background = evidence._comparer.scorers[1].scorer, evidence.reranker.background.catalogue
+        scorer, background = evidence._comparer.scorers[-1].scorer, evidence.reranker.background.catalogue
         assert len(background) == 8
         for row, photo in enumerate(photos):
             held = background.frame.filter(pl.Series(scorer._rule.allowed(row)))

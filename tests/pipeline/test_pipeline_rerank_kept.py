@@ -17,7 +17,7 @@ from resight.errors import NotFittedError, ResightError, StoreError
 from resight.pipeline import reranking
 from resight.store import CatalogueStore
 
-COSINE = RerankRecipe.parse("[[scorers]]\nkind = 'cosine'")
+COSINE = RerankRecipe.parse("[fusion]\nhow = 'stack'\n[[scorers]]\nkind = 'cosine'")
 STACK = COSINE.model_copy(update={"fusion": RerankRecipe.parse("[fusion]\nhow = 'mean'").fusion})
 
 
@@ -193,7 +193,7 @@ def test_a_killed_fit_loses_nothing(mine, drawn, monkeypatch, moment):
     assert [one.to_json() for one in opened(mine).identify(drawn / "strangers")] == before
     calibrate_catalogue(mine, "fpir=0.2", rerank=STACK, distractors=fewer)
     assert opened(mine).reranker.recipe.fusion.how == "mean"
-    assert len(list((mine / "rerank").iterdir())) == 2
+    assert len(list((mine / "rerank").iterdir())) == 3
 
 
 def test_a_goal_that_cannot_be_promised_leaves_the_fit_before_as_it_was(mine, drawn):

@@ -178,7 +178,8 @@ class FusionOptions(Options):
     """How the scorers become one probability.
 
     Args:
-        how: "stack", "mean", or "choose" between them by cross-validation over individuals.
+        how: "stack" or "mean" of all scorers; "choose" picks one of the two and the scorers, by cross-validation
+            over individuals.
         n_folds: of that cross-validation.
     """
 

@@ -163,7 +163,7 @@ class FusedEvidence:
         has_name = photos.frame["identity"].is_not_null().to_numpy()
         both = has_name[compared.queries] & has_name[compared.photos]
         fusion = self.reranker.fusion
-        options: dict[str, Any] = {"combine": fusion.summary.chosen, "n_folds": self.reranker.recipe.fusion.n_folds}
+        options: dict[str, Any] = {"combine": fusion.summary.combine, "n_folds": self.reranker.recipe.fusion.n_folds}
         answer = np.full(len(compared), np.nan)
         try:
             answer[both] = cross_fitted(LabelledPairs.of(compared, photos), fusion.scorers, **options)

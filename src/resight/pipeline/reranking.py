@@ -220,21 +220,23 @@ def keep_fusion(store: CatalogueStore, prepared: FusedGallery, searches: Searche
     """
     folder, method, fusion = store.folder / _FOLDER, prepared.method, prepared.fusion
     evidence = FitEvidence(searches, prepared.stated(), f"{method.embeddings.model}+{fusion.model_id}")
+    recipe = method.recipe.only(fusion.scorers)
+    cohort = method.cohort if any(isinstance(one, CohortScorerOptions) for one in recipe.scorers) else None
     fields = {
         "version": _VERSION,
         "model": method.embeddings.model,
-        "recipe": method.recipe.only(fusion.scorers).to_json(),
+        "recipe": recipe.to_json(),
         "fusion": fusion.to_json(),
         "background": method.background.catalogue.image_ids.tolist(),
-        "cohort": None if method.cohort is None else _COHORT.format(Cohort(method.cohort).model[-17:-1]),
+        "cohort": None if cohort is None else _COHORT.format(Cohort(cohort).model[-17:-1]),
     }
     try:
         folder.mkdir(exist_ok=True)
         with _replaced(folder / _EVIDENCE) as beside, beside.open("wb") as file:
             evidence.write(file)
-        if method.cohort is not None:
+        if cohort is not None:
             with _replaced(folder / fields["cohort"]) as beside, beside.open("wb") as file:
-                np.savez(file, image_ids=method.cohort.image_ids, vectors=method.cohort.vectors)
+                np.savez(file, image_ids=cohort.image_ids, vectors=cohort.vectors)
         with _replaced(folder / _FILE) as beside:
             beside.write_text(json.dumps(fields, indent=2, ensure_ascii=False), encoding="utf-8")
         _clear(folder, fields["cohort"])

@@ -83,6 +83,12 @@ class FusionSummary:
     log_loss: Mapping[str, float]
     scorers: tuple[ScorerSummary, ...]
 
+    @property
+    def combine(self) -> str:
+        """What makes the same combination of the same scorers again: one of `fusion_fit.COMBINATIONS`."""
+        way = self.chosen.partition(":")[0]
+        return "auto" if way == "alone" else way
+
     def __str__(self) -> str:
         """What was taken, and the figures of all that was tried."""
         figures = "; ".join(

@@ -115,26 +115,29 @@ def faces(asked) -> dict:
 
 
 def places(asked) -> dict:
-    """Half of the places teach; the queries of the other half ask all reference photos of their set."""
+    """Half of the places teach; the queries of the others ask all reference photos of their set.
+
+    For the open set the reference photos of a quarter are taken away.
+    """
     del asked
     judge = Judge("places_vpr", RerankRecipe.default(), same=("dataset",))
     role, names = judge.photos.column("role"), judge.photos.column("identity").astype(str)
-    unique = np.unique(names)
-    taught = np.isin(names, np.random.default_rng(0).permutation(unique)[: len(unique) // 2])
-    answer, ask = taught | (role == "reference"), ~taught & (role == "query")
+    shuffled = np.random.default_rng(0).permutation(np.unique(names))
+    taught = np.isin(names, shuffled[: len(shuffled) // 2])
+    strangers = np.isin(names, shuffled[3 * len(shuffled) // 4 :])
+    shown, ask = taught | (role == "reference"), ~taught & (role == "query")
     found = {}
     for name, method in judge.methods.items():
-        done = trial(method, answer, ask, judge.setting, 0)
-        said, truth = done.matches.best_identities, done.truth
-        right = np.array([_near(one, other) for one, other in zip(said, truth, strict=True)])
-        sets = np.array([one.partition(":")[0] for one in truth])
+        done = trial(method, shown, ask, judge.setting, 0)
+        right = np.array([_near(*both) for both in zip(done.matches.best_identities, done.truth, strict=True)])
+        sets = np.array([one.partition(":")[0] for one in done.truth])
         found[name] = {
-            which: bootstrap_mean(right[sets == which], truth[sets == which]).to_json() for which in np.unique(sets)
+            which: bootstrap_mean(right[sets == which], done.truth[sets == which]).to_json()
+            for which in np.unique(sets).tolist()
         }
-        measures = summed_up("open-set", judge.photos, judge.embeddings.model, [done], 0).measures
-        found[name] |= {one: figure.to_json() for one, figure in measures.items()}
         print(name, {which: round(one["value"], 3) for which, one in found[name].items()}, flush=True)
-    return {"recall@1": found}
+    rejected = judge.compared(lambda method: [trial(method, shown & ~strangers, ask, judge.setting, 0)])
+    return {"recall@1": found, "open-set": rejected}
 
 
 def _near(said: str, truth: str) -> bool:

@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from resight.core import Catalogue, Pairs
 from resight.errors import ConfigError, InputError, MismatchError, NotFittedError, UnknownNameError
 from resight.evaluate.reliability import expected_calibration_error
+from resight.rerank import choosing, fusion_fit
 from resight.rerank import fusion as fusion_module
-from resight.rerank import fusion_fit
 from resight.rerank.choosing import reciprocal_rank
 from resight.rerank.combining import MeanProbability, Stack, fit_mean, fit_stack
 from resight.rerank.fusion import Fusion
@@ -408,6 +408,15 @@ def test_the_reciprocal_rank_is_that_of_a_plain_loop(seed):
         others = [v for v, q, s in zip(values, queries, same, strict=True) if q == query and not s]
         expected.append(1 / (1 + sum(v >= max(own) for v in others)) if own else 0.0)
     assert reciprocal_rank(values, queries, same) == pytest.approx(np.mean(expected))
+
+
+def test_every_nth_stranger_gives_nearly_the_same_combination(labelled, fused, monkeypatch):
+    monkeypatch.setattr(choosing, "_MOST_STRANGERS", 1_500)
+    thinned = fit_fusion(labelled)
+    assert thinned.model_id != fused.model_id
+    mean = fused.summary.n_same / fused.summary.n_pairs
+    assert thinned.probability(labelled.pairs).mean() == pytest.approx(mean, rel=0.05)
+    np.testing.assert_allclose(thinned.log_odds(labelled.pairs), fused.log_odds(labelled.pairs), atol=0.6)
 
 
 def test_no_mate_is_no_rank():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,6 @@ def _learnt(method: RerankedMethod, protocol: str, asked: Setting) -> tuple[floa
 
 
 def _short(estimate: Estimate | None) -> str:
-    if estimate is None:
+    if estimate is None or math.isnan(estimate.value):
         return "–"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

@@ -22,6 +22,9 @@ __all__ = ["WAYS", "Fold", "Heard", "Way", "chosen_way", "every_way", "reciproca
 WAYS = ("stack", "mean")
 """How several scorers are combined."""
 
+_MOST_STRANGERS = 100_000
+"""Pairs of strangers that a combination is fitted on; more change its few numbers by nothing that counts."""
+
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
@@ -160,9 +163,18 @@ def _way(heard: Heard, scorers: tuple[int, ...], how: str) -> Way:
 def _learnt(
     how: str, log_odds: Floats, priors: Floats, heard: Heard, weights: Floats, start: Combination | None = None
 ) -> Combination:
-    taught = weights > 0
     if how == "alone":
         return Stack((1.0,), (0.0,), (float(priors[0]),), float(priors[0]))  # the curve as it is
+    rows, counts = _thinned(heard.same, weights)
     if how == "stack":
-        return fit_stack(log_odds[taught], priors, heard.same[taught], weights[taught], start)
-    return fit_mean(log_odds[taught], heard.same[taught], weights[taught], start)
+        return fit_stack(log_odds[rows], priors, heard.same[rows], counts, start)
+    return fit_mean(log_odds[rows], heard.same[rows], counts, start)
+
+
+def _thinned(same: Mask, weights: Floats) -> tuple[Rows, Floats]:
+    """All mates and every n-th stranger that counts, with weights for those between: a combination has few numbers."""
+    mates, strangers = np.flatnonzero(same & (weights > 0)), np.flatnonzero(~same & (weights > 0))
+    kept = strangers[:: len(strangers) // _MOST_STRANGERS + 1]
+    for_all = weights[strangers].sum() / max(weights[kept].sum(), 1e-300)
+    rows = np.sort(np.concatenate([mates, kept]))
+    return rows, weights[rows] * np.where(same[rows], 1.0, for_all)

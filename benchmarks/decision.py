@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -39,13 +40,15 @@ GOAL = "fpir=0.05"
 class Judge:
     """A folder of photos, searched by the embedding alone and by all that a recipe weighs."""
 
-    def __init__(self, name: str, recipe: RerankRecipe, **setting) -> None:
+    def __init__(self, name: str, recipe: RerankRecipe, distractors: Path | None = None, without=(), **setting) -> None:
         folder = KEPT / name
         index_photos(DATA / name, folder)
         self.setting = Setting(Goal.parse(GOAL), **setting)
         store, self.photos, self.embeddings = judged_gallery(folder, None, "open-set", self.setting)
+        stay = ~np.isin(self.photos.column("identity").astype(str), without)
+        self.photos, self.embeddings = self.photos.select(stay), self.embeddings.select(stay)
         self.plain = PlainMethod(self.photos, self.embeddings)
-        self.weighed = reranked_method(store, self.photos, self.embeddings, recipe)
+        self.weighed = reranked_method(store, self.photos, self.embeddings, recipe, distractors)
 
     @property
     def methods(self):
@@ -111,7 +114,19 @@ def lion(asked) -> dict:
 
 def faces(asked) -> dict:
     judge = Judge("faces_orl", RerankRecipe.default())
-    return {"open-set": judge.open_set(asked.repeats), "kept": judge.kept(asked.splits)}
+    found = {"open-set": judge.open_set(asked.repeats), "kept": judge.kept(asked.splits)}
+
+    # A third of the persons are nobody's individuals: the cohort. The others are judged with and without it.
+    names = judge.photos.column("identity").astype(str)
+    persons = np.random.default_rng(0).permutation(np.unique(names))
+    apart = persons[: len(persons) // 3]
+    strangers = KEPT / "faces_orl-strangers"
+    strangers.mkdir(exist_ok=True)
+    for row in np.flatnonzero(np.isin(names, apart)):
+        path = judge.photos.photo(row)
+        shutil.copy(path, strangers / f"{names[row]}-{path.name}")
+    cosine = RerankRecipe.parse("[[scorers]]\nkind = 'cosine'")
+    return found | {"cohort": Judge("faces_orl", cosine, strangers, apart).open_set(asked.repeats)}
 
 
 def places(asked) -> dict:

@@ -20,7 +20,7 @@ from resight.errors import ConfigError, InputError, MismatchError, NotFittedErro
 from resight.evaluate.reliability import expected_calibration_error
 from resight.rerank import choosing, fusion_fit
 from resight.rerank import fusion as fusion_module
-from resight.rerank.choosing import reciprocal_rank
+from resight.rerank.choosing import oscr
 from resight.rerank.combining import MeanProbability, Stack, fit_mean, fit_stack
 from resight.rerank.fusion import Fusion
 from resight.rerank.fusion_fit import cross_fitted, fit_fusion
@@ -343,7 +343,7 @@ def test_the_summary_holds_both_figures(labelled, fused):
     losses = fused.summary.log_loss
     assert losses["stack: s0, s1"] < losses["mean: s0, s1"] < losses["prior"]
     assert losses["stack: s0, s1"] < losses["alone: s1"] < losses["alone: s0"] < losses["prior"]
-    assert set(fused.summary.reciprocal_rank) == set(losses) - {"prior"}
+    assert set(fused.summary.oscr) == set(losses) - {"prior"}
     assert str(fused.summary).count(f"{losses['mean: s0, s1']:.4f}") == 1
     assert fused.summary.n_pairs == len(labelled)
     assert fused.summary.n_same == int(labelled.same.sum())
@@ -390,7 +390,7 @@ def test_what_tells_queries_apart_but_not_their_photos_is_left_out():
     pairs = pairs.with_scores("query", 2 * easy + rng.normal(size=n * each))
     individuals = np.where(same, queries, n + photos)
     found = fit_fusion(LabelledPairs(pairs, queries, individuals))
-    losses, ranks = found.summary.log_loss, found.summary.reciprocal_rank
+    losses, ranks = found.summary.log_loss, found.summary.oscr
     assert losses["stack: signal, query"] < losses["alone: signal"] * 0.98
     assert ranks["stack: signal, query"] < ranks["alone: signal"]
     assert found.scorers == ("signal",)
@@ -398,16 +398,27 @@ def test_what_tells_queries_apart_but_not_their_photos_is_left_out():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_reciprocal_rank_is_that_of_a_plain_loop(seed):
+def test_oscr_is_that_of_a_plain_loop(seed):
     rng = np.random.default_rng(seed)
     queries, same = np.sort(rng.integers(0, 12, 200)), rng.random(200) < 0.1
     values = np.where(rng.random(200) < 0.2, np.nan, rng.integers(0, 6, 200) / 2)
+
+    def best(query, mated):
+        rows = [v for v, q, s in zip(values, queries, same, strict=True) if q == query and s == mated]
+        return max((v for v in rows if not math.isnan(v)), default=-math.inf)
+
+    strangers = [best(query, mated=False) for query in np.unique(queries[~same])]
     expected = []
     for query in np.unique(queries[same]):
-        own = [v for v, q, s in zip(values, queries, same, strict=True) if q == query and s and not math.isnan(v)]
-        others = [v for v, q, s in zip(values, queries, same, strict=True) if q == query and not s]
-        expected.append(1 / (1 + sum(v >= max(own) for v in others)) if own else 0.0)
-    assert reciprocal_rank(values, queries, same) == pytest.approx(np.mean(expected))
+        mate = best(query, mated=True)
+        first = mate > best(query, mated=False)
+        expected.append(first * np.mean([mate > other for other in strangers]))
+    assert oscr(values, queries, same) == pytest.approx(np.mean(expected))
+
+
+def test_no_mate_or_no_stranger_is_no_rate():
+    for same in (False, True):
+        assert oscr(np.zeros(3), np.zeros(3, np.int64), np.full(3, same)) == 0
 
 
 def test_every_nth_stranger_gives_nearly_the_same_combination(labelled, fused, monkeypatch):
@@ -417,10 +428,6 @@ def test_every_nth_stranger_gives_nearly_the_same_combination(labelled, fused, m
     mean = fused.summary.n_same / fused.summary.n_pairs
     assert thinned.probability(labelled.pairs).mean() == pytest.approx(mean, rel=0.05)
     np.testing.assert_allclose(thinned.log_odds(labelled.pairs), fused.log_odds(labelled.pairs), atol=0.6)
-
-
-def test_no_mate_is_no_rank():
-    assert reciprocal_rank(np.zeros(3), np.zeros(3, np.int64), np.zeros(3, bool)) == 0
 
 
 def test_the_same_pairs_give_the_same_fusion(labelled, fused):

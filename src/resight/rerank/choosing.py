@@ -1,9 +1,10 @@
-"""Which scorers are combined, and how: the choice that ranks mates first on individuals it was not fitted on.
+"""Which scorers are combined, and how: the choice that decides best on individuals that it was not fitted on.
 
-A scorer may lower the log loss of pairs, because it tells easy queries from hard ones, and yet put the wrong
-individual first for many. So ways are compared by what the user asks for: how early a query's first mate comes among
-the photos that were compared with it. Scorers are added one after the other as long as that rises (forward
-selection), each time by the stack or the mean, whichever is better; a scorer that does not help is left out.
+A scorer may lower the log loss of pairs and yet put the wrong individual first for many, and another may leave every
+order as it is and yet tell known individuals from strangers. So ways are compared by what the user asks for: that the
+right individual stands first, with a score above a stranger's (OSCR). Scorers are added one after the other as long as
+that rises (forward selection), each time by the stack or the mean, whichever is better; a scorer that does not
+help is left out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from resight.rerank.combining import Combination, Stack, fit_mean, fit_stack
 from resight.rerank.logistic import log_loss
 
-__all__ = ["WAYS", "Fold", "Heard", "Way", "chosen_way", "every_way", "reciprocal_rank"]
+__all__ = ["WAYS", "Fold", "Heard", "Way", "chosen_way", "every_way", "oscr"]
 
 WAYS = ("stack", "mean")
 """How several scorers are combined."""
@@ -70,7 +71,7 @@ class Way:
         scorers: places of those that it takes, in the order of the recipe.
         name: of both, for people.
         combination: fitted on all pairs.
-        reciprocal_rank: 0 to 1, mean over the queries with a mate; higher is better.
+        oscr: 0 to 1; higher is better.
         log_loss: in nats per pair; lower is better.
     """
 
@@ -78,13 +79,13 @@ class Way:
     scorers: tuple[int, ...]
     name: str
     combination: Combination
-    reciprocal_rank: float
+    oscr: float
     log_loss: float
 
     @property
     def merit(self) -> tuple[float, float]:
-        """What ways are compared by: the rank, and the log loss between those that rank alike."""
-        return self.reciprocal_rank, -self.log_loss
+        """What ways are compared by: OSCR, and the log loss between those that are equal there."""
+        return self.oscr, -self.log_loss
 
 
 def every_way(heard: Heard, how: str) -> list[Way]:
@@ -108,10 +109,11 @@ def chosen_way(heard: Heard) -> list[Way]:
     return [*(way for way in tried if way is not best), best]
 
 
-def reciprocal_rank(log_odds: Floats, queries: Rows, same: Mask) -> float:
-    """Mean over the queries with a mate of 1 / (1 + n), n strangers' photos at or above its best mate.
+def oscr(log_odds: Floats, queries: Rows, same: Mask) -> float:
+    """How often a query's best mate is above all its strangers, and above those of how many queries.
 
-    A photo that was not compared ranks last; a query whose mates were not compared counts as 0.
+    The open-set classification rate (Dhamija, Günther and Boult 2018) over all thresholds, photo by photo: the best
+    stranger of a query stands for the query of an individual that is not in the gallery. Ties count against.
 
     Args:
         log_odds: (P,) of the pairs, NaN where not compared.
@@ -119,17 +121,24 @@ def reciprocal_rank(log_odds: Floats, queries: Rows, same: Mask) -> float:
         same: (P,) whether both photos show the same individual.
 
     Example:
-        >>> reciprocal_rank(np.array([0.1, 0.9, 0.5]), np.array([0, 0, 0]), np.array([False, False, True]))
-        0.5
+        >>> oscr(np.array([0.1, 0.5, 0.9, 0.4]), np.array([0, 0, 1, 1]), np.array([False, True, False, True]))
+        0.25
     """
     values = np.where(np.isnan(log_odds), -np.inf, log_odds)
-    n = int(queries.max(initial=-1)) + 1
-    best = np.full(n, -np.inf)
-    np.maximum.at(best, queries[same], values[same])
-    ahead = np.bincount(queries[~same & (values >= best[queries])], minlength=n)
-    asked = np.unique(queries[same])
-    ranks = np.where(np.isfinite(best[asked]), 1 / (1 + ahead[asked]), 0.0)
-    return float(ranks.mean()) if len(asked) else 0.0
+    mate, stranger = (_best(values[part], queries[part], queries) for part in (same, ~same))
+    asked, answering = np.unique(queries[same]), np.unique(queries[~same])
+    if not len(asked) or not len(answering):
+        return 0.0
+    right = mate[asked] > stranger[asked]
+    above = np.searchsorted(np.sort(stranger[answering]), mate[asked], side="left") / len(answering)
+    return float((right * above).mean())
+
+
+def _best(values: Floats, rows: Rows, queries: Rows) -> Floats:
+    """The highest value of each query, from 0 on; −∞ where it has none."""
+    best = np.full(int(queries.max(initial=-1)) + 1, -np.inf)
+    np.maximum.at(best, rows, values)
+    return best
 
 
 def _speaks_in_each_fold(heard: Heard, place: int) -> bool:
@@ -156,8 +165,8 @@ def _way(heard: Heard, scorers: tuple[int, ...], how: str) -> Way:
         answer[fold.held] = part.combined(log_odds[fold.held])
     loss = log_loss(answer[spoken], heard.same[spoken], heard.weights[spoken])
     names = ", ".join(heard.names[place] for place in scorers)
-    rank = reciprocal_rank(answer, heard.queries, heard.same)
-    return Way(how, scorers, f"{how}: {names}", whole, rank, loss)
+    rate = oscr(answer, heard.queries, heard.same)
+    return Way(how, scorers, f"{how}: {names}", whole, rate, loss)
 
 
 def _learnt(

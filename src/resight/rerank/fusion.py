@@ -66,8 +66,7 @@ class FusionSummary:
         weigh: what counted once: "pairs" or "individuals".
         chosen: the way taken: "stack", "mean" or "alone", and the names of the scorers in it.
         asked: "auto" when the way was chosen, else what was asked for.
-        reciprocal_rank: per way that was tried, the cross-validated mean reciprocal rank of a query's first mate
-            among the photos compared with it.
+        oscr: per way that was tried, how often a query's best mate came first and above strangers, cross-validated.
         log_loss: per way, the cross-validated log loss in nats; and of the bare prior.
         scorers: how each was taken up, those left out too.
     """
@@ -79,7 +78,7 @@ class FusionSummary:
     weigh: str
     chosen: str
     asked: str
-    reciprocal_rank: Mapping[str, float]
+    oscr: Mapping[str, float]
     log_loss: Mapping[str, float]
     scorers: tuple[ScorerSummary, ...]
 
@@ -91,12 +90,10 @@ class FusionSummary:
 
     def __str__(self) -> str:
         """What was taken, and the figures of all that was tried."""
-        figures = "; ".join(
-            f"{name} {rank:.3f} and {self.log_loss[name]:.4f}" for name, rank in self.reciprocal_rank.items()
-        )
+        figures = "; ".join(f"{name} {rate:.3f} and {self.log_loss[name]:.4f}" for name, rate in self.oscr.items())
         return (
             f"{self.chosen}; fitted on {self.n_pairs:,} pairs ({self.n_same:,} same) of {self.n_individuals:,} "
-            f"individuals. Reciprocal rank and log loss by cross-validation over individuals: {figures}"
+            f"individuals. OSCR and log loss by cross-validation over individuals: {figures}"
         )
 
 

@@ -64,7 +64,8 @@ def fit_fusion(
 
     Each scorer gets the curve with the least log loss on individuals that it was not fitted on
     (simpler ones first when they are equal). Which scorers are combined, and whether by the stack or the mean, is
-    chosen by how early a query's first mate comes there. Nothing is drawn: the same pairs give the same fusion.
+    chosen by how often the right one comes first there, above a stranger. Nothing is drawn: the same pairs give the
+    same fusion.
 
     Args:
         labelled: pairs of a gallery with itself, chosen as pairs will be chosen for a query: by the same
@@ -159,7 +160,7 @@ def _fitted(
         weigh=weigh,
         chosen=chosen.name,
         asked=combine,
-        reciprocal_rank={way.name: way.reciprocal_rank for way in ways},
+        oscr={way.name: way.oscr for way in ways},
         log_loss={**{way.name: way.log_loss for way in ways}, "prior": _bare_loss(task)},
         scorers=tuple(one[2] for one in found),
     )

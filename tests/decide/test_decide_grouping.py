@@ -244,6 +244,10 @@ class TestTheNumberOfIndividuals:
         )  # half of the known are recognised; of the known, a group in five photos
         assert counted_by_trials(22, 120, 30, [trial] * 3).value == 10
 
+    def test_where_nobody_is_recognised_the_share_of_known_ones_is_that_of_the_trials(self):
+        trial = Tally(47, 360, 360, 0, 90, 90, 0)  # every photo stands alone
+        assert counted_by_trials(450, 450, 0, [trial] * 3).value == pytest.approx(47)
+
     def test_a_wider_spread_gives_a_wider_interval_and_no_more_than_there_are_photos(self):
         narrow = counted_by_trials(30, 40, 0, [tally(n, 10) for n in (10, 11, 10)])
         wide = counted_by_trials(30, 40, 0, [tally(n, 10) for n in (5, 11, 20)])

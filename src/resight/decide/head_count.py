@@ -42,6 +42,9 @@ class Tally:
     def n_new(self, n_groups: int, n_photos: int, n_named: int) -> float:
         """How many strangers would leave so many proposed groups, were all as in this trial; at least a half.
 
+        How many of the photos show known individuals is taken from how many were named; where strangers are named as
+        often as known individuals, that tells nothing, and their share is that of the trial.
+
         Args:
             n_groups: proposed groups.
             n_photos: photos without a name.
@@ -49,7 +52,9 @@ class Tally:
         """
         of_known = self.n_known_named / max(self.n_known_photos, 1)
         of_strangers = self.n_strangers_named / max(self.n_stranger_photos, 1)
-        n_known = (n_named - of_strangers * n_photos) / (of_known - of_strangers) if of_known > of_strangers else 0.0
+        n_known = n_photos * self.n_known_photos / max(self.n_known_photos + self.n_stranger_photos, 1)
+        if of_known > of_strangers:
+            n_known = (n_named - of_strangers * n_photos) / (of_known - of_strangers)
         n_false = self.n_known_groups / max(self.n_known_photos, 1) * min(max(n_known, 0.0), n_photos)
         per_stranger = max(self.n_stranger_groups, 0.5) / max(self.n_strangers, 1)
         return max((n_groups - n_false) / per_stranger, 0.5)

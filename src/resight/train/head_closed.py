@@ -1,0 +1,135 @@
+"""Heads in closed form: whitening and linear discriminant analysis, on numpy alone.
+
+Both are a rotation and a scale per direction. What is estimated from few photos in many directions
+is mostly noise, so both are shrunk towards directions that count alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from resight.config import LdaOptions, WhiteningOptions
+from resight.embed import LinearHead
+from resight.errors import NotFittedError
+from resight.train.head_examples import Examples
+from resight.train.head_spread import SMALLEST_VARIANCE, Matrix, Spread, squares
+
+__all__ = ["lda", "lda_heads", "whitening", "whitening_heads"]
+
+_SMALLEST_SHARE = 1e-7
+"""Directions in which classes differ less than this share of the best one count for nothing."""
+
+
+def whitening_heads(options: WhiteningOptions, examples: Examples) -> Iterator[tuple[str, LinearHead]]:
+    """A head for each shrinkage of the options, called by it.
+
+    Raises:
+        NotFittedError: when the vectors do not differ.
+    """
+    spread = examples.spread
+    for shrinkage in options.shrinkage:
+        yield f"shrinkage={shrinkage:g}", whitening(spread, shrinkage, options.n_dimensions)
+
+
+def lda_heads(options: LdaOptions, examples: Examples) -> Iterator[tuple[str, LinearHead]]:
+    """A head for each shrinkage of the options, called by it.
+
+    Raises:
+        NotFittedError: when the vectors do not differ, or no individual has two photos.
+    """
+    spread = examples.spread
+    for shrinkage in options.shrinkage:
+        turned, between = discriminants(spread, shrinkage, options.n_dimensions)
+        for weights in options.weights:
+            yield f"weights={weights}, shrinkage={shrinkage:g}", weighted(spread, turned, between, weights)
+
+
+def whitening(spread: Spread, shrinkage: float, n_dimensions: int) -> LinearHead:
+    """Principal directions, each divided by its shrunk standard deviation.
+
+    Args:
+        spread: of the photos.
+        shrinkage: in (0, 1]: the weight of the largest variance beside a direction's own.
+        n_dimensions: directions that are kept, at most.
+    """
+    shrunk = (1 - shrinkage) * spread.variances + shrinkage * spread.variances[0]
+    return spread.head(np.diag(1 / np.sqrt(shrunk))[:, :n_dimensions])
+
+
+def lda(spread: Spread, shrinkage: float, n_dimensions: int, weights: str = "even") -> LinearHead:
+    """Directions in which photos of one class vary alike, those first in which classes differ most.
+
+    With weights "even" they count alike: within-class covariance normalisation (Hatch et al., 2006) and, with
+    fewer dimensions than directions, linear discriminant analysis. With "odds" each counts as it should
+    where the photos of a class vary normally around its mean, and the means around one point: with variance
+    1 within and b between, the log odds that two photos are of one class grow with the product of their
+    places times b / (1 + 2b) (the two-covariance model of Brümmer & de Villiers, 2010, without its terms of one
+    photo alone).
+
+    Args:
+        spread: of the photos.
+        shrinkage: in (0, 1]: the weight of an even variance beside what was found within classes.
+        n_dimensions: directions that are kept, at most.
+        weights: "even" or "odds".
+
+    Raises:
+        NotFittedError: when no class has two photos, they are copies, or ("odds") classes do not differ.
+    """
+    return weighted(spread, *discriminants(spread, shrinkage, n_dimensions), weights)
+
+
+def discriminants(spread: Spread, shrinkage: float, n_dimensions: int) -> tuple[Matrix, Matrix]:
+    """(R, E) what turns places so that classes vary by 1 within, and (E,) by how much they vary between, falling.
+
+    Args:
+        spread: of the photos.
+        shrinkage: as for `lda`.
+        n_dimensions: directions that are kept, at most.
+
+    Raises:
+        NotFittedError: when no class has two photos, or they are copies.
+    """
+    means, counts = _class_means(spread)
+    within = _within(spread, means, counts)
+    level = np.trace(within) / len(within)
+    if level <= SMALLEST_VARIANCE:
+        raise NotFittedError("expected photos of one individual that differ, found copies only")
+    variances, axes = np.linalg.eigh((1 - shrinkage) * within + shrinkage * level * np.eye(len(within)))
+    to_even = axes / np.sqrt(variances)
+    apart = means @ to_even * np.sqrt(counts / counts.sum())[:, None]
+    between, axes = np.linalg.eigh(apart.T @ apart)
+    return to_even @ axes[:, ::-1][:, :n_dimensions], between[::-1][:n_dimensions].clip(0)
+
+
+def weighted(spread: Spread, turned: Matrix, between: Matrix, weights: str) -> LinearHead:
+    """The head of some discriminants, with the weights that `lda` tells of.
+
+    Raises:
+        NotFittedError: when the weights are by odds and classes do not differ.
+    """
+    if weights == "even":
+        return spread.head(turned)
+    if between[0] <= SMALLEST_VARIANCE:
+        raise NotFittedError("expected individuals that differ, found one, or all alike")
+    told = between > _SMALLEST_SHARE * between[0]
+    return spread.head((turned * np.sqrt(between / (1 + 2 * between)))[:, told])
+
+
+def _within(spread: Spread, means: Matrix, counts: Matrix) -> Matrix:
+    """(R, R): the covariance of the photos of one class."""
+    n_free = len(spread.places) - len(counts)
+    if n_free == 0:
+        raise NotFittedError("expected individuals with two photos or more to learn from, found one photo of each")
+    return np.asarray((squares(spread.places) - (means * counts[:, None]).T @ means) / n_free)
+
+
+def _class_means(spread: Spread) -> tuple[Matrix, Matrix]:
+    """(C, R) the mean place of each class, and (C,) how many photos it has."""
+    unique, codes = np.unique(spread.classes, return_inverse=True)
+    counts = np.bincount(codes).astype(np.float64)
+    order = np.argsort(codes, kind="stable")
+    firsts = np.concatenate([[0], np.cumsum(counts[:-1])]).astype(np.int64)
+    sums = np.add.reduceat(spread.places[order], firsts, axis=0, dtype=np.float64)
+    return sums / counts[: len(unique), None], counts

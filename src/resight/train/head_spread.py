@@ -1,0 +1,83 @@
+"""How the vectors of photos differ: the principal directions that every head starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from resight.embed import LinearHead
+from resight.errors import NotFittedError
+
+__all__ = ["MAX_DIRECTIONS", "SMALLEST_VARIANCE", "Matrix", "Spread", "squares"]
+
+Matrix = npt.NDArray[np.float64]
+
+MAX_DIRECTIONS = 512
+"""Principal directions that are looked at; the rest is mostly noise."""
+
+_SMALLEST_SHARE = 1e-7
+"""A direction with a smaller share of the variance than this is rounding, not a difference between photos."""
+
+SMALLEST_VARIANCE = 1e-12
+"""Of unit vectors: below it they are all the same, to the precision of their numbers."""
+
+_BLOCK_ROWS = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How vectors differ: their principal directions.
+
+    Args:
+        mean: (D,) of the vectors.
+        directions: (D, R) at right angles, of length 1, by falling variance.
+        variances: (R,) along them, above 0.
+        places: (N, R) the photos along them.
+        classes: (N,) what each photo shows.
+    """
+
+    mean: Matrix
+    directions: Matrix
+    variances: Matrix
+    places: npt.NDArray[np.float32]
+    classes: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, vectors: npt.NDArray[np.float32], classes: npt.NDArray[np.int64]) -> Spread:
+        """The directions with the most variance, at most `MAX_DIRECTIONS`.
+
+        Args:
+            vectors: (N, D) of the photos.
+            classes: (N,) what each photo shows.
+
+        Raises:
+            NotFittedError: when the vectors do not differ.
+        """
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        variances, directions = np.linalg.eigh(squares(vectors, mean.astype(np.float32)) / len(vectors))
+        variances, directions = variances[::-1], directions[:, ::-1]
+        at_most = min(MAX_DIRECTIONS, len(vectors) - 1)
+        n = int((variances[:at_most] > max(_SMALLEST_SHARE * variances.sum(), SMALLEST_VARIANCE)).sum())
+        if n == 0:
+            raise NotFittedError("expected vectors that differ, found the same one for all photos")
+        kept = np.ascontiguousarray(directions[:, :n])
+        places = vectors @ kept.astype(np.float32) - (mean @ kept).astype(np.float32)
+        return cls(mean, kept, variances[:n], places, classes)
+
+    def head(self, turned: Matrix) -> LinearHead:
+        """The head that turns places by (R, E), scaled so that the vectors learned from have a mean square of 1."""
+        length = np.sqrt(np.einsum("re,r,re->", turned, self.variances, turned))
+        weight = self.directions @ (turned / length)
+        return LinearHead(weight.astype(np.float32), (-self.mean @ weight).astype(np.float32))
+
+
+def squares(rows: npt.NDArray[np.float32], mean: npt.NDArray[np.float32] | None = None) -> Matrix:
+    """(R, R): the sum of the products of the numbers of each row, block by block."""
+    total = np.zeros((rows.shape[1], rows.shape[1]))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS]
+        moved = block if mean is None else block - mean
+        total += moved.T @ moved
+    return total

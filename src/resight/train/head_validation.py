@@ -1,0 +1,185 @@
+"""Which head is better: judged by individuals that it never saw, from encounters other than the query's.
+
+The individuals are dealt into folds. What is learned on all but one fold answers for that one: each of
+its photos asks the others, once without its encounter (mated) and once without its whole individual
+(a stranger). A head is judged by the open-set classification rate: the chance that the right
+individual stands first, with a score above that of a stranger (Dhamija et al., 2018).
+
+Whoever takes the best of many figures takes a lucky one. So the figure of the choice is another: each
+fold is judged by the head that the other folds chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from resight.core import Estimate
+from resight.errors import NotFittedError
+from resight.evaluate import bootstrap_mean
+from resight.pipeline.self_search import self_search
+from resight.train.head_examples import Examples
+
+__all__ = ["NONE", "Chosen", "Judged", "Verdicts", "choose_head", "deal", "judge"]
+
+NONE = "none"
+"""The name of no head at all: the vectors as they are."""
+
+MEASURES = ("OSCR", "top-1", "AUROC")
+
+MIN_INDIVIDUALS = 4
+"""Individuals met again that are needed to judge: two to learn from and two to ask."""
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What the M mated queries of some photos found.
+
+    Args:
+        individuals: (M,) who is on each.
+        values: by measure, (M,) in 0..1; its mean is the measure.
+    """
+
+    individuals: npt.NDArray[np.str_]
+    values: Mapping[str, Floats]
+
+    @classmethod
+    def pooled(cls, parts: Iterable[Judged]) -> Judged:
+        """All queries of several parts."""
+        every = list(parts)
+        values = {name: np.concatenate([part.values[name] for part in every]) for name in MEASURES}
+        return cls(np.concatenate([part.individuals for part in every]), values)
+
+    def estimate(self, measure: str, *, over: Judged | None = None, seed: int = 0) -> Estimate:
+        """A measure, or what it is higher than that of the same queries of another head, over individuals."""
+        base = 0.0 if over is None else over.values[measure]
+        return bootstrap_mean(self.values[measure] - base, self.individuals, seed=seed)
+
+
+def judge(examples: Examples, n_searches: int = 2000, seed: int = 0) -> Judged:
+    """What the photos find among each other, from other encounters, and with strangers beside them.
+
+    Args:
+        examples: photos that no head was learned on.
+        n_searches: photos that ask, at most.
+        seed: of their draw.
+    """
+    found = self_search(
+        examples.catalogue, examples.embeddings, same=examples.same, max_searches=n_searches, seed=seed
+    ).summary()
+    strangers = np.sort(found.non_mated_best)
+    best = found.best_scores
+    below = np.searchsorted(strangers, best, side="left") / max(len(strangers), 1)
+    tied = np.searchsorted(strangers, best, side="right") / max(len(strangers), 1) - below
+    right = found.correct.astype(np.float64)
+    return Judged(found.mated_individuals, {"OSCR": right * below, "top-1": right, "AUROC": below + tied / 2})
+
+
+def deal(examples: Examples, n_folds: int, n_repeats: int, seed: int) -> list[Bools]:
+    """The photos of each fold, repeat after repeat: an individual is in one fold of each repeat, whole.
+
+    Individuals that were met again are dealt first, then the others, so that every fold can be asked.
+
+    Raises:
+        NotFittedError: when fewer than four individuals were met again.
+    """
+    again = examples.met_again
+    n_again = int(again.sum())
+    if n_again < MIN_INDIVIDUALS:
+        raise NotFittedError(
+            f"expected at least {MIN_INDIVIDUALS} individuals that were met in two encounters, to judge a head by "
+            f"those that it never saw, found {n_again}: label more, or state encounters"
+        )
+    n_parts = min(n_folds, n_again // 2)
+    rng = np.random.default_rng(seed)
+    folds = []
+    for _ in range(n_repeats):
+        order = np.concatenate([rng.permutation(np.flatnonzero(again)), rng.permutation(np.flatnonzero(~again))])
+        part_of = np.empty(len(order), np.int64)
+        part_of[order] = np.arange(len(order)) % n_parts
+        folds += [part_of[examples.individuals] == part for part in range(n_parts)]
+    return folds
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """What each head was worth on each fold; one of them is no head.
+
+    Args:
+        by_head: name of the head to what it found, fold by fold, repeat after repeat.
+        n_parts: folds of a repeat.
+    """
+
+    by_head: Mapping[str, list[Judged]]
+    n_parts: int
+
+    def mean(self, name: str, folds: Iterable[int] | None = None) -> float:
+        """The open-set classification rate of a head, over the queries of some folds or of all."""
+        found = self.by_head[name]
+        rates = np.concatenate([found[n].values["OSCR"] for n in folds or range(len(found))])
+        return float(rates.mean()) if len(rates) else 0.0
+
+    def best(self, folds: Iterable[int] | None = None) -> str:
+        """The head with the highest open-set classification rate there; of equal ones the first."""
+        heads = [name for name in self.by_head if name != NONE] or [NONE]
+        some = None if folds is None else list(folds)
+        return max(heads, key=lambda name: self.mean(name, some))
+
+    def pooled(self, name: str) -> Judged:
+        """What a head found on all folds."""
+        return Judged.pooled(self.by_head[name])
+
+    def of_the_choice(self) -> Judged:
+        """What was found when each fold is judged by the head that the other folds of its repeat choose."""
+        return Judged.pooled(
+            self.by_head[self.best(self._others(fold))][fold] for fold in range(len(self.by_head[NONE]))
+        )
+
+    def _others(self, fold: int) -> list[int]:
+        first = fold - fold % self.n_parts
+        return [other for other in range(first, first + self.n_parts) if other != fold]
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The head that was chosen, and why.
+
+    Args:
+        name: of the best head, or `NONE`.
+        best: of the best head, chosen or not.
+        gains: by measure, what the choice is worth above no head, on individuals that took no part in it.
+        figures: by measure, the same without comparison.
+        baseline: by measure, no head.
+    """
+
+    name: str
+    best: str
+    gains: Mapping[str, Estimate]
+    figures: Mapping[str, Estimate]
+    baseline: Mapping[str, Estimate]
+
+
+def choose_head(verdicts: Verdicts, *, only_if_better: bool = True, seed: int = 0) -> Chosen:
+    """The best head, if the way of choosing beats no head by more than the interval.
+
+    Args:
+        verdicts: of all heads and of none.
+        only_if_better: else the best one is taken in any case.
+        seed: of the intervals.
+    """
+    choice, none, best = verdicts.of_the_choice(), verdicts.pooled(NONE), verdicts.best()
+    gains = {name: choice.estimate(name, over=none, seed=seed) for name in MEASURES}
+    is_better = gains["OSCR"].low > 0  # false for NaN too: with one individual nothing is known
+    return Chosen(
+        best if is_better or not only_if_better else NONE,
+        best,
+        gains,
+        {name: choice.estimate(name, seed=seed) for name in MEASURES},
+        {name: none.estimate(name, seed=seed) for name in MEASURES},
+    )

@@ -14,7 +14,7 @@ from resight.config import LdaOptions, WhiteningOptions
 from resight.embed import LinearHead
 from resight.errors import NotFittedError
 from resight.train.head_examples import Examples
-from resight.train.head_spread import SMALLEST_VARIANCE, Matrix, Spread, squares
+from resight.train.head_spread import SMALLEST_VARIANCE, Matrix, Spread
 
 __all__ = ["lda", "lda_heads", "whitening", "whitening_heads"]
 
@@ -91,13 +91,10 @@ def discriminants(spread: Spread, shrinkage: float, n_dimensions: int) -> tuple[
     Raises:
         NotFittedError: when no class has two photos, or they are copies.
     """
-    means, counts = _class_means(spread)
-    within = _within(spread, means, counts)
-    level = np.trace(within) / len(within)
-    if level <= SMALLEST_VARIANCE:
-        raise NotFittedError("expected photos of one individual that differ, found copies only")
-    variances, axes = np.linalg.eigh((1 - shrinkage) * within + shrinkage * level * np.eye(len(within)))
-    to_even = axes / np.sqrt(variances)
+    within, axes = spread.within
+    level = within.mean()
+    to_even = axes / np.sqrt((1 - shrinkage) * within + shrinkage * level)
+    means, counts = spread.class_means
     apart = means @ to_even * np.sqrt(counts / counts.sum())[:, None]
     between, axes = np.linalg.eigh(apart.T @ apart)
     return to_even @ axes[:, ::-1][:, :n_dimensions], between[::-1][:n_dimensions].clip(0)
@@ -115,21 +112,3 @@ def weighted(spread: Spread, turned: Matrix, between: Matrix, weights: str) -> L
         raise NotFittedError("expected individuals that differ, found one, or all alike")
     told = between > _SMALLEST_SHARE * between[0]
     return spread.head((turned * np.sqrt(between / (1 + 2 * between)))[:, told])
-
-
-def _within(spread: Spread, means: Matrix, counts: Matrix) -> Matrix:
-    """(R, R): the covariance of the photos of one class."""
-    n_free = len(spread.places) - len(counts)
-    if n_free == 0:
-        raise NotFittedError("expected individuals with two photos or more to learn from, found one photo of each")
-    return np.asarray((squares(spread.places) - (means * counts[:, None]).T @ means) / n_free)
-
-
-def _class_means(spread: Spread) -> tuple[Matrix, Matrix]:
-    """(C, R) the mean place of each class, and (C,) how many photos it has."""
-    unique, codes = np.unique(spread.classes, return_inverse=True)
-    counts = np.bincount(codes).astype(np.float64)
-    order = np.argsort(codes, kind="stable")
-    firsts = np.concatenate([[0], np.cumsum(counts[:-1])]).astype(np.int64)
-    sums = np.add.reduceat(spread.places[order], firsts, axis=0, dtype=np.float64)
-    return sums / counts[: len(unique), None], counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ _SMALLEST_SHARE = 1e-7
 
 SMALLEST_VARIANCE = 1e-12
 """Of unit vectors: below it they are all the same, to the precision of their numbers."""
+
+_SMALLEST_WITHIN = 1e-5
+"""A smaller share of the variance than this within classes is rounding: their photos are copies."""
 
 _BLOCK_ROWS = 8192
 
@@ -65,6 +69,32 @@ class Spread:
         kept = np.ascontiguousarray(directions[:, :n])
         places = vectors @ kept.astype(np.float32) - (mean @ kept).astype(np.float32)
         return cls(mean, kept, variances[:n], places, classes)
+
+    @cached_property
+    def class_means(self) -> tuple[Matrix, Matrix]:
+        """(C, R) the mean place of each class, and (C,) how many photos it has."""
+        _, codes = np.unique(self.classes, return_inverse=True)
+        counts = np.bincount(codes).astype(np.float64)
+        firsts = np.concatenate([[0], np.cumsum(counts[:-1])]).astype(np.int64)
+        sums = np.add.reduceat(self.places[np.argsort(codes, kind="stable")], firsts, axis=0, dtype=np.float64)
+        return sums / counts[:, None], counts
+
+    @cached_property
+    def within(self) -> tuple[Matrix, Matrix]:
+        """(R,) how much the photos of one class vary, and (R, R) along which axes, in columns.
+
+        Raises:
+            NotFittedError: when no class has two photos, or they are copies.
+        """
+        means, counts = self.class_means
+        n_free = len(self.places) - len(counts)
+        if n_free == 0:
+            raise NotFittedError("expected individuals with two photos or more to learn from, found one photo of each")
+        covariance = (squares(self.places) - (means * counts[:, None]).T @ means) / n_free
+        variances, axes = np.linalg.eigh(covariance)
+        if variances.sum() <= _SMALLEST_WITHIN * self.variances.sum():
+            raise NotFittedError("expected photos of one individual that differ, found copies only")
+        return variances.clip(0), axes
 
     def head(self, turned: Matrix) -> LinearHead:
         """The head that turns places by (R, E), scaled so that the vectors learned from have a mean square of 1."""

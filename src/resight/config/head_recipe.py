@@ -89,10 +89,10 @@ class _LearnedBase(_HeadBase):
         n_photos_per_batch: photos that are looked at together.
     """
 
-    start: Literal["whitening", "lda"] = "lda"
-    start_shrinkage: Annotated[float, Field(gt=0, le=1)] = 0.1
+    start: Literal["whitening", "lda"] = "whitening"
+    start_shrinkage: Annotated[float, Field(gt=0, le=1)] = 0.01
     n_epochs: Tried = (5, 10, 20)
-    learning_rate: Positive = 0.001
+    learning_rate: Positive = 0.003
     pull: Weight = 0.01
     n_photos_per_batch: Annotated[int, Field(ge=4)] = 256
 
@@ -166,7 +166,7 @@ class ProxyAnchorOptions(_LearnedBase):
 
     kind: Literal["proxy-anchor"] = "proxy-anchor"
     margin: Weight = 0.1
-    alpha: Positive = 32.0
+    alpha: Positive = 8.0
     n_photos_each: Annotated[int, Field(ge=1)] = 4
     centre_learning_rate: Positive = 0.01
 

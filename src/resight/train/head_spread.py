@@ -60,8 +60,7 @@ class Spread:
             NotFittedError: when the vectors do not differ.
         """
         mean = vectors.mean(axis=0, dtype=np.float64)
-        variances, directions = np.linalg.eigh(squares(vectors, mean.astype(np.float32)) / len(vectors))
-        variances, directions = variances[::-1], directions[:, ::-1]
+        variances, directions = _principal(vectors, mean)
         at_most = min(MAX_DIRECTIONS, len(vectors) - 1)
         n = int((variances[:at_most] > max(_SMALLEST_SHARE * variances.sum(), SMALLEST_VARIANCE)).sum())
         if n == 0:
@@ -101,6 +100,18 @@ class Spread:
         length = np.sqrt(np.einsum("re,r,re->", turned, self.variances, turned))
         weight = self.directions @ (turned / length)
         return LinearHead(weight.astype(np.float32), (-self.mean @ weight).astype(np.float32))
+
+
+def _principal(vectors: npt.NDArray[np.float32], mean: Matrix) -> tuple[Matrix, Matrix]:
+    """Variances, falling, and their directions in columns; of few photos by way of the photos' products."""
+    n, dimension = vectors.shape
+    if n > dimension:
+        variances, axes = np.linalg.eigh(squares(vectors, mean.astype(np.float32)) / n)
+        return variances[::-1], axes[:, ::-1]
+    moved = vectors - mean
+    variances, axes = np.linalg.eigh(moved @ moved.T / n)
+    lengths = np.sqrt(n * variances[::-1].clip(SMALLEST_VARIANCE))
+    return variances[::-1], moved.T @ axes[:, ::-1] / lengths
 
 
 def squares(rows: npt.NDArray[np.float32], mean: npt.NDArray[np.float32] | None = None) -> Matrix:

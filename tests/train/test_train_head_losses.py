@@ -97,9 +97,10 @@ class TestMarginSoftmax:
 
     def test_the_slope_of_the_centres_is_that_of_small_steps(self):
         loss, vectors, labels = softmax(2, [0.3] * 5, is_angle=True), unit(8, 7), torch.from_numpy(CLASSES)
+        assert loss.holds_all
         loss.centres.requires_grad_()
         loss(vectors, labels).backward()
-        slope = loss.centres.grad.to_dense()
+        slope = loss.centres.grad
         with torch.no_grad():
             for place in [(0, 0), (3, 2), (9, 5)]:
                 kept = loss.centres[place].item()
@@ -131,6 +132,16 @@ class TestMarginSoftmax:
         few = MarginSoftmax(loss.centres[rows], 2, loss.margins[drawn], 8.0, True, 99, None)
         expected = few(vectors, torch.searchsorted(drawn, labels))
         assert float(loss(vectors, labels)) == pytest.approx(float(expected), abs=1e-12)
+
+    def test_of_a_draw_only_the_drawn_centres_have_a_slope(self):
+        loss, vectors, labels = softmax(2, [0.3] * 5, is_angle=True, n_classes=3), unit(3, 8), torch.tensor([4, 1, 4])
+        drawn = set(loss._drawn(labels).tolist())
+        loss.generator.manual_seed(0)
+        loss.centres.requires_grad_()
+        loss(vectors, labels).backward()
+        assert loss.centres.grad.is_sparse
+        moved = loss.centres.grad.to_dense().abs().sum(1).unflatten(0, (5, 2)).sum(1) > 0
+        assert set(moved.nonzero().flatten().tolist()) == drawn
 
 
 def test_the_margin_falls_with_the_number_of_photos():

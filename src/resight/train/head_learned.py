@@ -8,6 +8,7 @@ nothing. The result is still one linear head.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def _optimisers(options: LearnedOptions, change: Tensor, loss: HeadLoss) -> list
 
     found: list[Any] = [torch.optim.AdamW([change], lr=options.learning_rate, weight_decay=options.pull)]
     if loss.centres is not None:
-        kind = torch.optim.SparseAdam if loss.is_sparse else torch.optim.Adam
+        kind = torch.optim.SparseAdam if loss.is_sparse else partial(torch.optim.Adam, fused=True)
         rate = options.centre_learning_rate  # type: ignore[union-attr]  # whoever has centres has it
         found.append(kind([loss.centres], lr=rate))
     return found

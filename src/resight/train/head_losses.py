@@ -85,23 +85,28 @@ class MarginSoftmax:
         return functional.cross_entropy(self.scale * cosines.scatter(1, place[:, None], changed), place)
 
     def _cosines(self, vectors: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, n) the cosine to the nearest centre of each drawn class, and (B,) which of these is the own."""
+        """(B, n) the cosine to the nearest centre of each class held against, and (B,) which of these is the own."""
         import torch
         from torch.nn import functional
 
-        drawn = self._drawn(classes)
-        rows = (drawn[:, None] * self.n_centres + torch.arange(self.n_centres)).flatten()
-        near = functional.normalize(functional.embedding(rows, self.centres, sparse=True), dim=1)
-        cosines = (vectors @ near.T).unflatten(1, (len(drawn), self.n_centres)).amax(2)
-        return cosines, torch.searchsorted(drawn, classes)
+        centres, place = self.centres, classes
+        if not self.holds_all:
+            drawn = self._drawn(classes)
+            rows = (drawn[:, None] * self.n_centres + torch.arange(self.n_centres)).flatten()
+            centres, place = functional.embedding(rows, self.centres, sparse=True), torch.searchsorted(drawn, classes)
+        near = functional.normalize(centres, dim=1)
+        return (vectors @ near.T).unflatten(1, (-1, self.n_centres)).amax(2), place
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether each batch is held against all classes."""
+        return self.n_classes >= len(self.margins)
 
     def _drawn(self, classes: Tensor) -> Tensor:
         """The classes of a batch and others up to `n_classes`, rising."""
         import torch
 
         n_all = len(self.margins)
-        if self.n_classes >= n_all:
-            return torch.arange(n_all)
         own = torch.unique(classes)
         is_other = torch.ones(n_all, dtype=torch.bool)
         is_other[own] = False
@@ -169,7 +174,7 @@ def loss_of(options: LearnedOptions, means: Tensor, counts: npt.NDArray[np.int64
     softmax = MarginSoftmax(
         centres, n_centres, margins, options.scale, is_angle, options.n_classes_per_batch, generator
     )
-    return HeadLoss(softmax, centres, is_sparse=True)
+    return HeadLoss(softmax, centres, is_sparse=not softmax.holds_all)
 
 
 def _from_library(options: PairOptions, means: Tensor, n_classes: int) -> HeadLoss:

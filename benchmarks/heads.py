@@ -1,4 +1,4 @@
-"""Heads on stored vectors: what they are worth on individuals that they never saw, and how long they take.
+"""Heads on stored vectors: what they are worth on encounters that they never saw, and how long they take.
 
     python benchmarks/heads.py                  both parts
     python benchmarks/heads.py --only worth     figures on real photos
@@ -6,9 +6,9 @@
     python benchmarks/heads.py --quick          a tenth of the drawn vectors, and of the real photos the smallest set
 
 Worth: the shipped bundle on NyalaData (same side), LionData and ORL (`RESIGHT_DATA`, by default `../shared/data`
-beside the project). Five folds of the individuals; each is judged by heads that were learned on the others, its photos
-asking each other from other encounters. All heads of `recipes/heads.toml` are tried. "choice" is what choosing
-is worth: each fold judged by the head that the other folds chose; its gain over no head is paired.
+beside the project). Five folds: the individuals of one are strangers to a head, of each of the next one encounter
+asks, everything else is learned from and is the gallery. All heads of `recipes/heads.toml` are tried. "choice" is
+what choosing is worth: each fold judged by the head that the other folds chose; its gain over no head is paired.
 
 Speed: closed forms on 50,000 x 512 vectors beside scikit-learn's LDA on the same; and an epoch of ArcFace on 51,033 x
 1,280 vectors of 15,587 classes beside pytorch-metric-learning's loss in a plain loop, of which some steps are timed.

@@ -13,7 +13,7 @@ n_repeats = 1
 only_if_better = false
 [[heads]]
 kind = "whitening"
-n_dimensions = 16
+n_dimensions = [16]
 shrinkage = [0.1]
 """
 
@@ -24,7 +24,7 @@ def test_a_head_is_learned_and_used(resight, catalogue, tmp_path, queries):
     out = tmp_path / "better"
     done = resight("train", "head", "--catalogue", catalogue, "--recipe", recipe, "--out", out, "--name", "better")
     assert done.code == 0, done.err
-    assert "chosen: whitening (shrinkage=0.1)" in done.out
+    assert "chosen: whitening (n_dimensions=16, shrinkage=0.1)" in done.out
     assert f"next: resight calibrate --catalogue {catalogue} --model {out}" in done.err
     assert describe(out).dimension == 16
     assert (

@@ -33,7 +33,7 @@ def test_the_one_that_ships_needs_no_torch():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_reads_and_comes_back(kind):
-    recipe = HeadRecipe.parse(f"same = ['side']\n[[heads]]\nkind = '{kind}'\nname = 'mine'\nn_dimensions = 64")
+    recipe = HeadRecipe.parse(f"same = ['side']\n[[heads]]\nkind = '{kind}'\nname = 'mine'")
     assert recipe.heads[0].kind == kind
     assert recipe.heads[0].title == "mine"
     assert HeadRecipe.parse(recipe.to_toml()) == recipe
@@ -60,7 +60,7 @@ def test_none_is_no_name():
         ("[[heads]]\nkind = 'lda'\nshrinkage = [0.0]", "a number above 0"),
         ("[[heads]]\nkind = 'lda'\nshrinkage = []", "at least 1 of them"),
         ("[[heads]]\nkind = 'lda'\nweights = ['odd']", "'even' or 'odds'"),
-        ("[[heads]]\nkind = 'lda'\nn_dimensions = 5000", "at most 512"),
+        ("[[heads]]\nkind = 'lda'\nn_dimensions = [5000]", "at most 1024"),
         ("[[heads]]\nkind = 'arcface'\nmargin_rad = 28.6", "at most 1.5"),
         ("[[heads]]\nkind = 'supcon'\nn_photos_each = 1", "at least 2"),
         ("[validation]\nn_folds = 1", "at least 2"),

@@ -21,7 +21,7 @@ from resight.train import head, head_bundle, train_head
 
 ANYWAY = ValidationOptions(n_repeats=1, only_if_better=False)
 CLOSED = HeadRecipe(
-    heads=(WhiteningOptions(shrinkage=(0.1,), n_dimensions=24), LdaOptions(shrinkage=(0.3,), weights=("even",))),
+    heads=(WhiteningOptions(shrinkage=(0.1,), n_dimensions=(24,)), LdaOptions(shrinkage=(0.3,), weights=("even",))),
     validation=ANYWAY,
 )
 LEARNED = HeadRecipe(
@@ -117,7 +117,11 @@ def test_what_is_told_is_what_was_found(trained):
     _, found = trained
     told = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert told["chosen"] == told["best"] == found.chosen
-    assert set(told["heads"]) == {"none", "whitening (shrinkage=0.1)", "lda (weights=even, shrinkage=0.3)"}
+    assert set(told["heads"]) == {
+        "none",
+        "whitening (n_dimensions=24, shrinkage=0.1)",
+        "lda (n_dimensions=512, shrinkage=0.3, weights=even)",
+    }
     assert told["n_checked"] == 16
     assert f"chosen: {found.chosen}" in str(found)
 

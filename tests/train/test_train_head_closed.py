@@ -124,10 +124,15 @@ def test_there_may_be_fewer_photos_than_directions(n_photos):
 
 def test_every_setting_gives_a_head_under_its_name():
     examples = people(n_individuals=6)
-    named = dict(lda_heads(LdaOptions(shrinkage=(0.5, 0.1), n_dimensions=3), examples))
-    assert list(named) == [f"weights={w}, shrinkage={s}" for s in (0.5, 0.1) for w in ("even", "odds")]
-    assert {head.dimension for head in named.values()} == {3}
-    assert np.array_equal(named["weights=odds, shrinkage=0.1"].weight, lda(examples.spread, 0.1, 3, "odds").weight)
+    asked = LdaOptions(shrinkage=(0.5, 0.1), n_dimensions=(3, 2), weights=("even", "odds"))
+    named = dict(lda_heads(asked, examples))
+    assert list(named) == [
+        f"n_dimensions={n}, shrinkage={s}, weights={w}" for s in (0.5, 0.1) for n in (3, 2) for w in ("even", "odds")
+    ]
+    assert [head.dimension for head in named.values()] == [3, 3, 2, 2] * 2
+    assert np.array_equal(
+        named["n_dimensions=2, shrinkage=0.1, weights=odds"].weight, lda(examples.spread, 0.1, 2, "odds").weight
+    )
 
 
 class TestWhatCannotBeLearned:

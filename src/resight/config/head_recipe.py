@@ -19,29 +19,30 @@ Weight = Annotated[float, Field(ge=0)]
 Angle = Annotated[float, Field(ge=0, le=1.5)]
 Name = Annotated[str, Field(min_length=1)]
 Tried = Annotated[Names[Count], Field(min_length=1)]
+Dimension = Annotated[int, Field(ge=1, le=1024)]
+Dimensions = Annotated[Names[Dimension], Field(min_length=1)]
 Shares = Annotated[Names[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
 
 
 class ValidationOptions(Options):
-    """How heads are judged: by individuals that they never saw, from other encounters.
+    """How heads are judged: by encounters and by individuals that they never saw.
 
     Args:
-        n_folds: parts of the individuals; each is judged by heads that were learned on the others.
+        n_folds: parts of the individuals; those of one are strangers to a head, those of the next ask.
         n_repeats: how often the individuals are dealt into such parts.
-        n_searches: photos of a part that ask, at most.
-        only_if_better: take a head only when its gain over no head lies above 0 with its whole interval;
-            else the best one, better or not.
+        n_searches: known photos, and as many strangers, that ask a part at most.
+        only_if_better: take a head only when its gain over no head lies above 0 with its whole interval; else
+            the best one, better or not.
     """
 
     n_folds: Annotated[int, Field(ge=2)] = 5
-    n_repeats: Count = 2
-    n_searches: Annotated[int, Field(ge=10)] = 2000
+    n_repeats: Count = 3
+    n_searches: Annotated[int, Field(ge=10)] = 1000
     only_if_better: bool = True
 
 
 class _HeadBase(Options):
     name: Name | None = None
-    n_dimensions: Annotated[int, Field(ge=1, le=512)] = 512
 
     @property
     def title(self) -> str:
@@ -54,12 +55,13 @@ class WhiteningOptions(_HeadBase):
 
     Args:
         name: of the head in tables; default: its kind.
-        n_dimensions: of the new vectors at most.
+        n_dimensions: each is tried: of the new vectors at most.
         shrinkage: each is tried: 1 leaves the directions as they are, near 0 they count all alike.
     """
 
     kind: Literal["whitening"] = "whitening"
-    shrinkage: Shares = (0.001, 0.01)
+    n_dimensions: Dimensions = (512,)
+    shrinkage: Shares = (0.0001, 0.001)
 
 
 class LdaOptions(_HeadBase):
@@ -67,20 +69,22 @@ class LdaOptions(_HeadBase):
 
     Args:
         name: of the head in tables; default: its kind.
-        n_dimensions: of the new vectors at most.
+        n_dimensions: each is tried: of the new vectors at most.
         shrinkage: each is tried: how far the photos of one individual are taken to differ alike in all directions.
         weights: each is tried: "even" lets directions count alike then, "odds" as far as individuals differ in them.
     """
 
     kind: Literal["lda"] = "lda"
+    n_dimensions: Dimensions = (512,)
     shrinkage: Shares = (0.1, 0.3)
-    weights: Annotated[Names[Literal["even", "odds"]], Field(min_length=1)] = ("even", "odds")
+    weights: Annotated[Names[Literal["even", "odds"]], Field(min_length=1)] = ("even",)
 
 
 class _LearnedBase(_HeadBase):
     """What all heads have in common that are learned step by step, from a whitening or an LDA on.
 
     Args:
+        n_dimensions: of the new vectors at most.
         start: "whitening" or "lda": the head that learning begins with.
         start_shrinkage: of that head.
         n_epochs: each is tried, in one run.
@@ -89,6 +93,7 @@ class _LearnedBase(_HeadBase):
         n_photos_per_batch: photos that are looked at together.
     """
 
+    n_dimensions: Dimension = 512
     start: Literal["whitening", "lda"] = "whitening"
     start_shrinkage: Annotated[float, Field(gt=0, le=1)] = 0.01
     n_epochs: Tried = (5, 10, 20)

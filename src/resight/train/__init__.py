@@ -1,4 +1,4 @@
-"""Training: heads on stored vectors, judged by individuals that they never saw.
+"""Training: heads on stored vectors, judged by encounters and individuals that they never saw.
 
 Only here torch is imported, and only inside the functions that need it.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class HeadTraining:
         n_individuals: on them.
         heads: name to measure to figure, over all individuals; the best of many is a lucky one, so
             these choose and promise nothing.
-        choice: of the choice itself, the same on individuals that took no part in it.
+        choice: of the choice itself, the same on folds that took no part in it.
         n_vectors: of the catalogue that were made for the new bundle.
         n_checked: photos on which the bundle was held against the head.
         notes: sentences for the user.
@@ -113,7 +113,7 @@ def train_head(
 ) -> HeadTraining:
     """Learn a head on the stored vectors of a catalogue, and append it to their bundle.
 
-    Heads are judged on individuals that they never saw, from other encounters. When none beats the
+    Heads are judged by encounters that they never saw, beside individuals that they never saw. When none beats the
     vectors as they are by more than the interval, none is taken and nothing is written. Else the best
     one is learned on all photos, made part of the bundle's graph, held against the bundle on photos of the
     catalogue, and the vectors of all photos are made for it without opening one.
@@ -191,22 +191,14 @@ def _written(
         kept = store.folder / "models" / keep_bundle(store, draft).model_id
         if out is not None:
             publish(draft, Path(out))
-    n_vectors = _derive(store, base.model_id, made.model_id, head)
-    notes = (
-        found.notes if n_checked else (*found.notes, "no photo could be read: the bundle was checked on drawn pixels")
-    )
-    return HeadTraining(
-        found.chosen,
-        made.model_id,
-        kept if out is None else Path(out),
-        found.base,
-        found.n_photos,
-        found.n_individuals,
-        found.heads,
-        found.choice,
-        n_vectors,
-        n_checked,
-        notes,
+    unseen = () if n_checked else ("no photo could be read: the bundle was checked on drawn pixels",)
+    return replace(
+        found,
+        model=made.model_id,
+        bundle=kept if out is None else Path(out),
+        n_vectors=_derive(store, base.model_id, made.model_id, head),
+        n_checked=n_checked,
+        notes=(*found.notes, *unseen),
     )
 
 
@@ -274,7 +266,7 @@ def _told(choice: Chosen) -> tuple[str, ...]:
         return ("no head could be learned",)
     if choice.name == NONE:
         return (f"no head is taken: choosing the best one gains {gain} of OSCR, and that may be nothing",)
-    if not gain.low > 0:
+    if not choice.is_better:
         return (f"the best head is taken as the recipe asks, though it gains {gain} of OSCR, which may be nothing",)
     return ()
 

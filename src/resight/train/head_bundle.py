@@ -112,6 +112,7 @@ def publish(draft: Path, out: Path) -> None:
     """
     refuse_taken(out)
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".draft-", ignore_cleanup_errors=True) as folder:
             copy = shutil.copytree(draft, Path(folder, "bundle"))
             Path(copy).rename(out)

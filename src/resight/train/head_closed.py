@@ -23,27 +23,30 @@ _SMALLEST_SHARE = 1e-7
 
 
 def whitening_heads(options: WhiteningOptions, examples: Examples) -> Iterator[tuple[str, LinearHead]]:
-    """A head for each shrinkage of the options, called by it.
+    """A head for each setting that the options try, called by it.
 
     Raises:
         NotFittedError: when the vectors do not differ.
     """
     spread = examples.spread
-    for shrinkage in options.shrinkage:
-        yield f"shrinkage={shrinkage:g}", whitening(spread, shrinkage, options.n_dimensions)
+    for n in options.n_dimensions:
+        for shrinkage in options.shrinkage:
+            yield f"n_dimensions={n}, shrinkage={shrinkage:g}", whitening(spread, shrinkage, n)
 
 
 def lda_heads(options: LdaOptions, examples: Examples) -> Iterator[tuple[str, LinearHead]]:
-    """A head for each shrinkage of the options, called by it.
+    """A head for each setting that the options try, called by it.
 
     Raises:
         NotFittedError: when the vectors do not differ, or no individual has two photos.
     """
     spread = examples.spread
     for shrinkage in options.shrinkage:
-        turned, between = discriminants(spread, shrinkage, options.n_dimensions)
-        for weights in options.weights:
-            yield f"weights={weights}, shrinkage={shrinkage:g}", weighted(spread, turned, between, weights)
+        turned, between = discriminants(spread, shrinkage, max(options.n_dimensions))
+        for n in options.n_dimensions:
+            for weights in options.weights:
+                head = weighted(spread, turned[:, :n], between[:n], weights)
+                yield f"n_dimensions={n}, shrinkage={shrinkage:g}, weights={weights}", head
 
 
 def whitening(spread: Spread, shrinkage: float, n_dimensions: int) -> LinearHead:

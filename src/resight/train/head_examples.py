@@ -54,8 +54,8 @@ class Examples:
         """The number of photos."""
         return len(self.catalogue)
 
-    def select(self, rows: npt.NDArray[np.bool_]) -> Examples:
-        """Some of the photos, by a mask."""
+    def select(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Examples:
+        """Some of the photos, by a mask or by row numbers."""
         return Examples(self.catalogue.select(rows), self.embeddings.select(rows), self.same)
 
     def mapped(self, vectors: npt.NDArray[np.float32], model: str) -> Examples:

@@ -15,7 +15,7 @@ __all__ = ["MAX_DIRECTIONS", "SMALLEST_VARIANCE", "Matrix", "Spread", "squares"]
 
 Matrix = npt.NDArray[np.float64]
 
-MAX_DIRECTIONS = 512
+MAX_DIRECTIONS = 1024
 """Principal directions that are looked at; the rest is mostly noise."""
 
 _SMALLEST_SHARE = 1e-7

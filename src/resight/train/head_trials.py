@@ -1,4 +1,4 @@
-"""Heads tried against each other: each learned without the individuals that judge it."""
+"""Heads tried against each other: each learned without the photos that judge it."""
 
 from __future__ import annotations
 
@@ -73,14 +73,15 @@ def try_heads(examples: Examples, recipe: HeadRecipe, seed: int) -> tuple[Verdic
     n_settings = sum(n_tried(options) for options in recipe.heads)
     with progress("judging heads", len(folds) * n_settings, unit="heads") as done:
         for fold in folds:
-            learn, ask = examples.select(~fold), examples.select(fold)
-            by_head[NONE].append(judge(ask, rules.n_searches, seed))
+            learn = examples.select(fold.learn)
+            by_head[NONE].append(judge(examples, fold, n_searches=rules.n_searches, seed=seed))
             for options in recipe.heads:
                 try:
                     for setting, head in heads_of(options, learn, seed) if options.title not in faults else ():
                         one = Tried(options, setting)
                         tried[one.name] = one
-                        by_head.setdefault(one.name, []).append(judge(answered(ask, head), rules.n_searches, seed))
+                        found = judge(answered(examples, head), fold, n_searches=rules.n_searches, seed=seed)
+                        by_head.setdefault(one.name, []).append(found)
                         done(1)
                 except NotFittedError as error:
                     faults[options.title] = f"{options.title} was left out: {error}"
@@ -117,4 +118,5 @@ def n_tried(options: HeadOptions) -> int:
     """How many heads some options try."""
     if isinstance(options, LearnedOptions):
         return len(options.n_epochs)
-    return len(options.shrinkage) * (len(options.weights) if isinstance(options, LdaOptions) else 1)
+    n_weights = len(options.weights) if isinstance(options, LdaOptions) else 1
+    return len(options.n_dimensions) * len(options.shrinkage) * n_weights

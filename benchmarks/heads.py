@@ -8,7 +8,7 @@
 Worth: the shipped bundle on NyalaData (same side), LionData and ORL (`RESIGHT_DATA`, by default `../shared/data`
 beside the project). Five folds: the individuals of one are strangers to a head, of each of the next one encounter
 asks, everything else is learned from and is the gallery. All heads of `recipes/heads.toml` are tried. "choice" is
-what choosing is worth: each fold judged by the head that the other folds chose; its gain over no head is paired.
+what choosing is worth: each fold judged by the head that is best for everyone else; its gain over no head is paired.
 
 Speed: closed forms on 50,000 x 512 vectors beside scikit-learn's LDA on the same; and an epoch of ArcFace on 51,033 x
 1,280 vectors of 15,587 classes beside pytorch-metric-learning's loss in a plain loop, of which some steps are timed.

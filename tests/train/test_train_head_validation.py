@@ -208,29 +208,33 @@ class TestChoosing:
             NONE: [Judged(one.individuals, {n: np.full(40, 0.5) for n in MEASURES}) for one in map(drawn, range(5))]
         }
         by_head |= {f"h{n}": [drawn(fold) for fold in range(5)] for n in range(200)}
-        verdicts = Verdicts(by_head, 5)
+        verdicts = Verdicts(by_head)
         assert verdicts.mean(verdicts.best()) > 0.57
         assert verdicts.of_the_choice().values["OSCR"].mean() == pytest.approx(0.5, abs=0.06)
         assert choose_head(verdicts).name == NONE
 
-    def test_the_choice_for_a_fold_is_made_by_the_others_of_its_repeat(self):
-        def judged(value: float) -> Judged:
-            return Judged(np.array(["a", "b"]), {name: np.full(2, value) for name in MEASURES})
+    def test_the_choice_for_a_fold_is_made_by_everyone_else(self):
+        """Also not by the same individuals when they ask again in another repeat."""
 
-        one = [judged(v) for v in (1.0, 0.0, 0.0, 1.0)]
-        two = [judged(v) for v in (0.0, 1.0, 1.0, 0.0)]
-        verdicts = Verdicts({NONE: [judged(0.5)] * 4, "one": one, "two": two}, 2)
-        assert verdicts.of_the_choice().values["OSCR"].tolist() == [0.0] * 8
+        def judged(name: str, value: float) -> Judged:
+            return Judged(np.array([name]), {measure: np.full(1, value) for measure in MEASURES})
+
+        names = ["ann", "bob", "bob", "ann"]  # two repeats of two folds
+        for_ann = [judged(name, float(name == "ann")) for name in names]
+        for_bob = [judged(name, float(name == "bob")) for name in names]
+        verdicts = Verdicts({NONE: [judged(name, 0.5) for name in names], "ann's": for_ann, "bob's": for_bob})
+        assert verdicts.of_the_choice().values["OSCR"].tolist() == [0.0] * 4
+        assert verdicts.best(np.array(["ann"])) == "bob's"
 
     def test_of_equal_heads_the_first_is_taken(self):
         same = [Judged(np.array(["a"]), {name: np.ones(1) for name in MEASURES})]
-        assert Verdicts({NONE: same, "simple": same, "dear": same}, 1).best() == "simple"
+        assert Verdicts({NONE: same, "simple": same, "dear": same}).best() == "simple"
 
     def test_one_individual_proves_nothing(self):
         def judged(value: float) -> list[Judged]:
             return [Judged(np.array(["a"] * 9), {name: np.full(9, value) for name in MEASURES})]
 
-        found = choose_head(Verdicts({NONE: judged(0.0), "grand": judged(1.0)}, 1))
+        found = choose_head(Verdicts({NONE: judged(0.0), "grand": judged(1.0)}))
         assert found.name == NONE
         assert math.isnan(found.gains["OSCR"].low)
 

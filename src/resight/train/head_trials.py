@@ -87,7 +87,7 @@ def try_heads(examples: Examples, recipe: HeadRecipe, seed: int) -> tuple[Verdic
                     faults[options.title] = f"{options.title} was left out: {error}"
     tried = {name: one for name, one in tried.items() if one.options.title not in faults}
     kept = {name: found for name, found in by_head.items() if name == NONE or name in tried}
-    return Verdicts(kept, len(folds) // rules.n_repeats), tried, tuple(faults.values())
+    return Verdicts(kept), tried, tuple(faults.values())
 
 
 def fitted(one: Tried, examples: Examples, seed: int) -> LinearHead:

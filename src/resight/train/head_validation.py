@@ -7,7 +7,7 @@ out. It is judged by the open-set classification rate: the chance that the right
 score above that of a stranger (Dhamija et al., 2018).
 
 Whoever takes the best of many figures takes a lucky one. So the figure of the choice is another: each
-fold is judged by the head that the other folds chose.
+fold is judged by the head that is best for all individuals but those who ask in it.
 """
 
 from __future__ import annotations
@@ -150,38 +150,31 @@ class Verdicts:
     """What each head was worth on each fold; one of them is no head.
 
     Args:
-        by_head: name of the head to what it found, fold by fold, repeat after repeat.
-        n_parts: folds of a repeat.
+        by_head: name of the head to what it found, fold by fold; all were asked by the same photos.
     """
 
     by_head: Mapping[str, list[Judged]]
-    n_parts: int
 
-    def mean(self, name: str, folds: Iterable[int] | None = None) -> float:
-        """The open-set classification rate of a head, over the queries of some folds or of all."""
-        found = self.by_head[name]
-        rates = np.concatenate([found[n].values["OSCR"] for n in folds or range(len(found))])
-        return float(rates.mean()) if len(rates) else 0.0
+    def mean(self, name: str, without: npt.NDArray[np.str_] | None = None) -> float:
+        """The open-set classification rate of a head over all folds, some individuals left out."""
+        found = self.pooled(name)
+        counts = np.ones(len(found.individuals), bool) if without is None else ~np.isin(found.individuals, without)
+        return float(found.values["OSCR"][counts].mean()) if counts.any() else 0.0
 
-    def best(self, folds: Iterable[int] | None = None) -> str:
-        """The head with the highest open-set classification rate there; of equal ones the first."""
+    def best(self, without: npt.NDArray[np.str_] | None = None) -> str:
+        """The head with the highest rate, some individuals left out; of equal ones the first."""
         heads = [name for name in self.by_head if name != NONE] or [NONE]
-        some = None if folds is None else list(folds)
-        return max(heads, key=lambda name: self.mean(name, some))
+        return max(heads, key=lambda name: self.mean(name, without))
 
     def pooled(self, name: str) -> Judged:
         """What a head found on all folds."""
         return Judged.pooled(self.by_head[name])
 
     def of_the_choice(self) -> Judged:
-        """What was found when each fold is judged by the head that the other folds of its repeat choose."""
+        """What was found when each fold is judged by the head that is best for all but those who ask in it."""
         return Judged.pooled(
-            self.by_head[self.best(self._others(fold))][fold] for fold in range(len(self.by_head[NONE]))
+            self.by_head[self.best(asked.individuals)][fold] for fold, asked in enumerate(self.by_head[NONE])
         )
-
-    def _others(self, fold: int) -> list[int]:
-        first = fold - fold % self.n_parts
-        return [other for other in range(first, first + self.n_parts) if other != fold]
 
 
 @dataclass(frozen=True, eq=False)

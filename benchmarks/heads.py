@@ -23,6 +23,7 @@ import json
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,7 @@ def closed_speed(part: int) -> dict[str, dict[str, float]]:
         return Examples(examples.catalogue, examples.embeddings)
 
     one = LdaOptions(shrinkage=(0.1,), weights=("even",))
+    warnings.simplefilter("ignore")  # the other side warns of each individual with one photo
     return {
         "whitening": timed(lambda: list(heads_of(WhiteningOptions(shrinkage=(0.01,)), fresh(), SEED))),
         "lda": timed(lambda: list(heads_of(one, fresh(), SEED))),

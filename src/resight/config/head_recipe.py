@@ -235,7 +235,7 @@ class HeadRecipe(Options):
     Example:
         >>> recipe = HeadRecipe.parse("[[heads]]\nkind = 'lda'\nshrinkage = [0.5]")
         >>> recipe.heads[0].title, recipe.heads[0].n_dimensions
-        ('lda', 256)
+        ('lda', (512,))
         >>> HeadRecipe.parse(recipe.to_toml()) == recipe
         True
     """

@@ -145,7 +145,7 @@ def make(folder: Path) -> Bundle:
         changes="Classifier removed, batch normalisation folded, 1x1 filters rounded to 16 bits, unit-length vectors",
         weights=hash_of(graph),
     )
-    (folder / "model.json").write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / "model.json").write_text(info.to_text(), encoding="utf-8")
     bundle = Bundle.load(folder)
     least = agreement(network, bundle)
     if least < LEAST_COSINE:

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resight.config import RerankRecipe
+    from resight.config import HeadRecipe, RerankRecipe
     from resight.core import (
         Candidate,
         Catalogue,
@@ -57,11 +57,12 @@ if TYPE_CHECKING:
         prepare_copies,
         split_catalogue,
     )
+    from resight.train import train_head
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "resight.config": ("RerankRecipe",),
+    "resight.config": ("HeadRecipe", "RerankRecipe"),
     "resight.core": (
         "Candidate",
         "Catalogue",
@@ -106,6 +107,7 @@ _HOMES = {
         "prepare_copies",
         "split_catalogue",
     ),
+    "resight.train": ("train_head",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -120,6 +122,7 @@ __all__ = [
     "Eligibility",
     "Embeddings",
     "Estimate",
+    "HeadRecipe",
     "Identifier",
     "ImageError",
     "InputError",
@@ -151,6 +154,7 @@ __all__ = [
     "read_catalogue",
     "score_files",
     "split_catalogue",
+    "train_head",
 ]
 
 

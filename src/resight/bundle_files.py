@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from resight.errors import InputError, MismatchError
 
-__all__ = ["GRAPH", "INFO", "asks_for_other_files", "hash_of", "read_graph", "read_info"]
+__all__ = ["GRAPH", "INFO", "asks_for_other_files", "fields", "hash_of", "read_graph", "read_info"]
 
 GRAPH = "model.onnx"
 """The file of a bundle with the graph and its weights."""
@@ -95,7 +95,7 @@ def asks_for_other_files(graph: bytes) -> bool:
     left = [("model", 0, len(graph))]
     while left:
         kind, start, end = left.pop()
-        for number, first, last in _fields(graph, start, end):
+        for number, _, first, last in fields(graph, start, end):
             if kind == "tensor" and (number == _PLACE_ELSEWHERE or (number == _LIES_ELSEWHERE and last > 0)):
                 return True
             if number in _INSIDE[kind] and first >= 0:
@@ -103,20 +103,35 @@ def asks_for_other_files(graph: bytes) -> bool:
     return False
 
 
-def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of each field; of one that holds no bytes -1 and its number."""
+def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """The fields of a protocol buffer message.
+
+    Args:
+        data: holds the message.
+        at: where it begins.
+        end: where it ends.
+
+    Yields:
+        Number, where the field begins, and start and end of the bytes that it holds; of one that holds
+        a number -1 and that number.
+
+    Raises:
+        ValueError: when it is no such message.
+    """
     while at < end:
+        begin = at
         key, at = _varint(data, at, end)
         kind = key & 7
         if kind == _VARINT:
             value, at = _varint(data, at, end)
-            yield key >> 3, -1, value
+            yield key >> 3, begin, -1, value
         elif kind == _BYTES:
             size, at = _varint(data, at, end)
-            yield key >> 3, at, at + size
+            yield key >> 3, begin, at, at + size
             at += size
         elif kind in (_FIXED_64, _FIXED_32):
             at += 8 if kind == _FIXED_64 else 4
+            yield key >> 3, begin, -1, 0
         else:
             raise ValueError(f"a field of kind {kind} at byte {at}")
         if at > end:

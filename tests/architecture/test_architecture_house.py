@@ -27,6 +27,7 @@ PUBLIC = {
     "Eligibility",
     "Embeddings",
     "Estimate",
+    "HeadRecipe",
     "Identifier",
     "ImageError",
     "InputError",
@@ -58,6 +59,7 @@ PUBLIC = {
     "read_catalogue",
     "score_files",
     "split_catalogue",
+    "train_head",
 }
 """The promise to users. A name that comes or goes is written here and in CHANGELOG.md."""
 

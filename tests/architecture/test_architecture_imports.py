@@ -68,12 +68,18 @@ class TestContracts:
         named = {room.strip().removeprefix("resight.") for layer in layers for room in re.split(r"[|:]", layer)}
         assert rooms() == named
 
+    def test_every_room_but_train_keeps_away_from_torch(self):
+        contract = SETTINGS["tool"]["importlinter"]["contracts"][1]
+        assert {room.removeprefix("resight.") for room in contract["source_modules"]} == rooms() - {"train"}
+        assert {"torch", "pytorch_metric_learning"} <= set(contract["forbidden_modules"])
+
     @pytest.mark.parametrize(
         ("file", "line"),
         [
             ("core/estimate.py", "from resight.progress import progress"),
             ("search/__init__.py", "import resight.decide"),
             ("registry.py", "def later():\n    import torch"),
+            ("pipeline/index.py", "from resight.train import train_head"),
         ],
     )
     def test_a_planted_breach_is_found(self, tmp_path, file, line):
@@ -112,7 +118,16 @@ class TestLightness:
 
 class TestDependencies:
     def test_every_module_imports_without_torch_and_without_the_extras(self):
-        absent = ("torch", "torchvision", "onnx", "onnxscript", "openvino", "pandas", "efficientnet_lite_pytorch")
+        absent = (
+            "torch",
+            "torchvision",
+            "pytorch_metric_learning",
+            "onnx",
+            "onnxscript",
+            "openvino",
+            "pandas",
+            "efficientnet_lite_pytorch",
+        )
         done = run(
             ABSENT.format(absent=absent)
             + "import importlib, pkgutil, resight\n"

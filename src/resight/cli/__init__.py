@@ -28,6 +28,7 @@ from resight.cli import (
     prepare,
     score,
     split,
+    train,
 )
 from resight.errors import ResightError
 
@@ -77,6 +78,7 @@ for _verb in (
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(models.app, name="models")
 app.add_typer(embeddings.app, name="embeddings")
+app.add_typer(train.app, name="train")
 
 
 def main() -> None:

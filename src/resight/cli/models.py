@@ -37,7 +37,7 @@ def show(
     from resight.embed import describe
 
     info = describe(bundle)
-    facts = {"model_id": info.model_id, **info.model_dump(mode="json")}
+    facts = {"model_id": info.model_id, **json.loads(info.to_text())}
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return

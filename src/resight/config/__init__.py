@@ -1,5 +1,21 @@
 """Config: recipes in TOML, checked against models, with one sentence for what is wrong and where."""
 
+from resight.config.head_recipe import (
+    ArcFaceOptions,
+    CentreOptions,
+    CosFaceOptions,
+    HeadOptions,
+    HeadRecipe,
+    LdaOptions,
+    LearnedOptions,
+    PairOptions,
+    ProxyAnchorOptions,
+    SubCentreOptions,
+    SupConOptions,
+    TripletOptions,
+    ValidationOptions,
+    WhiteningOptions,
+)
 from resight.config.rerank_recipe import (
     AgreementOptions,
     CohortOptions,
@@ -18,16 +34,30 @@ from resight.config.rerank_recipe import (
 
 __all__ = [
     "AgreementOptions",
+    "ArcFaceOptions",
+    "CentreOptions",
     "CohortOptions",
     "CohortScorerOptions",
+    "CosFaceOptions",
     "CosineOptions",
     "DateOptions",
     "FusionOptions",
     "HashOptions",
+    "HeadOptions",
+    "HeadRecipe",
     "IdentityOptions",
+    "LdaOptions",
+    "LearnedOptions",
     "LocalOptions",
     "NaiveBayesOptions",
+    "PairOptions",
+    "ProxyAnchorOptions",
     "RerankRecipe",
     "ScorerOptions",
     "ShortlistOptions",
+    "SubCentreOptions",
+    "SupConOptions",
+    "TripletOptions",
+    "ValidationOptions",
+    "WhiteningOptions",
 ]

@@ -12,6 +12,8 @@ from resight.embed.bundle import (
     shipped_folder,
 )
 from resight.embed.extract import EmbeddedBatch, FileStat, embed_all, embed_photos
+from resight.embed.learned import Learned
+from resight.embed.linear_head import LinearHead, with_head
 from resight.images import Failure
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "Engine",
     "Failure",
     "FileStat",
+    "Learned",
+    "LinearHead",
     "bundle_path",
     "describe",
     "embed_all",
@@ -29,4 +33,5 @@ __all__ = [
     "hash_of",
     "shipped_bundles",
     "shipped_folder",
+    "with_head",
 ]

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from resight.bundle_files import GRAPH, INFO, hash_of, read_graph, read_info
+from resight.embed.learned import Learned
 from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError, UnknownNameError
 from resight.images import READING, ResizeMode, resize
 from resight.machine import usable_cores
@@ -60,6 +61,7 @@ class BundleInfo(BaseModel):
         source: where the weights come from.
         changes: what was done to them.
         weights: `hash_of` the bytes of `model.onnx`.
+        learned: of a bundle that resight trained: from what, how, and how good it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +82,11 @@ class BundleInfo(BaseModel):
     source: Text
     changes: Text
     weights: str = Field(pattern=r"^[0-9a-f]{64}$")
+    learned: Learned | None = None
+
+    def to_text(self) -> str:
+        """What stands in `model.json`."""
+        return self.model_dump_json(indent=2, exclude=None if self.learned else {"learned"}) + "\n"
 
     @cached_property
     def model_id(self) -> str:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from resight.datasets.precomputed import is_external
-from resight.embed import DEFAULT_BUNDLE, Bundle, bundle_path
+from resight.embed import Bundle, bundle_path, shipped_bundles
 from resight.errors import StoreError
 from resight.store import CatalogueStore
 
@@ -38,7 +38,7 @@ def bundle_for(store: CatalogueStore, model: str | Path | None) -> Bundle:
         UnknownNameError: when there is no such bundle.
         InputError: when what lies there is not a bundle.
     """
-    return Bundle.load(_source(store, model))
+    return Bundle.load(bundle_place(store, model))
 
 
 def keep_bundle(store: CatalogueStore, model: str | Path | None) -> Bundle:
@@ -47,7 +47,7 @@ def keep_bundle(store: CatalogueStore, model: str | Path | None) -> Bundle:
     Raises:
         StoreError: when the disk refuses the copy.
     """
-    source = bundle_path(_source(store, model))
+    source = bundle_place(store, model)
     bundle = Bundle.load(source)
     kept = store.folder / _FOLDER / bundle.model_id
     try:
@@ -68,12 +68,19 @@ def _copy(source: Path, kept: Path) -> None:
             Path(draft, kept.name).replace(kept)
 
 
-def _source(store: CatalogueStore, model: str | Path | None) -> str | Path:
-    if model is not None:
-        return model
-    known = [one for one in store.models() if not is_external(one.name)]
-    if not known:
-        return DEFAULT_BUNDLE
-    name = Path(known[0].name).name  # a name in an edited catalogue leads to nothing outside it
-    kept = store.folder / _FOLDER / name
-    return kept if kept.exists() else name.partition("@")[0]
+def bundle_place(store: CatalogueStore, model: str | Path | None) -> Path:
+    """Folder or zip of the bundle asked for, else of the catalogue's first one, else of the shipped one.
+
+    A bundle that the catalogue keeps is found by its fingerprint and by its name; of several of one name
+    the last. The name of a shipped bundle and a path go before.
+
+    Raises:
+        UnknownNameError: when there is no such bundle.
+    """
+    known = [Path(one.name).name for one in store.models() if not is_external(one.name)]  # leads to nothing outside
+    kept = [store.folder / _FOLDER / name for name in known]
+    if model is None:
+        return next((one if one.exists() else bundle_path(one.name.partition("@")[0]) for one in kept), bundle_path())
+    named = [one for one in kept if str(model) in (one.name, one.name.partition("@")[0]) and one.exists()]
+    is_elsewhere = str(model) in shipped_bundles() or Path(model).exists()
+    return named[-1] if named and not is_elsewhere else bundle_path(model)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import sqlalchemy as sa
 
 from resight.core import Embeddings
@@ -77,14 +78,43 @@ def add(connection: sa.Connection, batch: Batch, folder: Path) -> int:
     have = _contents(connection, model.model_id, [row.photo_id for row in known.values()])
     new = [n for n, i in enumerate(image_ids) if have.get(known[i].photo_id) != read[i]["content"]]
 
-    if new:
-        rows = batch.embeddings.vectors[new]
-        VectorFile.of(folder, model.name, model.dimension).append(model.n_rows, rows)
-        photo_ids = [known[image_ids[n]].photo_id for n in new]
-        _count_rows(connection, model, photo_ids, [read[image_ids[n]]["content"] for n in new], checksums(rows))
+    contents = {known[image_ids[n]].photo_id: str(read[image_ids[n]]["content"]) for n in new}
+    _append(connection, model, contents, batch.embeddings.vectors[new], folder)
     _note_contents(connection, [{"of": known[i].photo_id, **read[i]} for i in image_ids])
     _forget_in(connection, failures, model.model_id, [known[i].photo_id for i in image_ids])
     _note_failures(connection, model.model_id, reasons, known, have, batch.stats)
+    return len(new)
+
+
+def add_derived(connection: sa.Connection, embeddings: Embeddings, base: str, folder: Path) -> int:
+    """Store vectors that were made from those of another model: each stands for the content that the other does.
+
+    Args:
+        connection: a transaction that writes; nobody else writes to the vector file meanwhile.
+        embeddings: the new vectors.
+        base: fingerprint of the other model.
+        folder: of the vector files.
+
+    Returns:
+        How many vectors were new.
+
+    Raises:
+        UnknownNameError: when a photo is not in the catalogue.
+        InputError: when a photo has no vector of the other model.
+        MismatchError: when the vectors have another dimension than the model's others.
+        StoreError: when the vector file is not the one that the catalogue wrote.
+    """
+    known = _photos(connection, embeddings.image_ids.tolist())
+    photo_ids = [known[image_id].photo_id for image_id in embeddings.image_ids.tolist()]
+    base_id = connection.scalar(sa.select(models.c.model_id).where(models.c.name == base))
+    theirs = {} if base_id is None else _contents(connection, base_id, photo_ids)
+    without = next((n for n, photo_id in enumerate(photo_ids) if photo_id not in theirs), None)
+    if without is not None:
+        raise InputError(f"expected a vector of {base} for '{embeddings.image_ids[without]}', found none")
+    model = _model(connection, embeddings)
+    have = _contents(connection, model.model_id, photo_ids)
+    new = [n for n, photo_id in enumerate(photo_ids) if have.get(photo_id) != theirs[photo_id]]
+    _append(connection, model, {photo_ids[n]: theirs[photo_ids[n]] for n in new}, embeddings.vectors[new], folder)
     return len(new)
 
 
@@ -154,14 +184,22 @@ def _contents(connection: sa.Connection, model_id: int, photo_ids: Sequence[int]
     }
 
 
-def _count_rows(
-    connection: sa.Connection, model: sa.Row[Any], photo_ids: list[int], contents: list[str], sums: list[int]
+def _append(
+    connection: sa.Connection, model: sa.Row[Any], contents: Mapping[int, str], rows: np.ndarray, folder: Path
 ) -> None:
-    _forget_in(connection, vectors, model.model_id, photo_ids)
+    """Vectors to the file, and then the word that they count: for which photo, and for which content of it."""
+    if not contents:
+        return
+    VectorFile.of(folder, model.name, model.dimension).append(model.n_rows, rows)
+    _count_rows(connection, model, contents, checksums(rows))
+
+
+def _count_rows(connection: sa.Connection, model: sa.Row[Any], contents: Mapping[int, str], sums: list[int]) -> None:
+    _forget_in(connection, vectors, model.model_id, list(contents))
     rows = [
         {"model_id": model.model_id, "photo_id": photo_id, "row": row, "content": content, "checksum": checksum}
-        for row, (photo_id, content, checksum) in enumerate(
-            zip(photo_ids, contents, sums, strict=True), start=model.n_rows
+        for row, ((photo_id, content), checksum) in enumerate(
+            zip(contents.items(), sums, strict=True), start=model.n_rows
         )
     ]
     connection.execute(vectors.insert(), rows)

@@ -190,6 +190,25 @@ class CatalogueStore:
         with self._database.writing() as connection:
             return batches.add(connection, batch, self._vectors)
 
+    def add_derived(self, embeddings: Embeddings, base: str) -> int:
+        """Store vectors that were made from those of another model, without a look at any photo.
+
+        Args:
+            embeddings: the new vectors.
+            base: fingerprint of the model whose vectors, as they stand here, they were made from.
+
+        Returns:
+            How many vectors were new.
+
+        Raises:
+            UnknownNameError: when a photo is not in the catalogue.
+            InputError: when a photo has no vector of `base`.
+            MismatchError: when the vectors have another dimension than the model's others.
+            StoreError: when the vector file is not the one that the catalogue wrote.
+        """
+        with self._database.writing() as connection:
+            return batches.add_derived(connection, embeddings, base, self._vectors)
+
     def embeddings(self, model: str) -> Embeddings:
         """The vectors of a model, for the photos that are there and unchanged, in the order of the file.
 

@@ -1,0 +1,292 @@
+"""The recipe of a head: what is learned on stored vectors, what is tried, and how it is chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from resight.config.options import Names, Options
+from resight.config.reading import fingerprint_of, parsed, text_of_file
+from resight.config.writing import to_toml
+
+_SHIPPED = Path(__file__).parents[1] / "recipes"
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Angle = Annotated[float, Field(ge=0, le=1.5)]
+Name = Annotated[str, Field(min_length=1)]
+Tried = Annotated[Names[Count], Field(min_length=1)]
+Dimension = Annotated[int, Field(ge=1, le=1024)]
+Dimensions = Annotated[Names[Dimension], Field(min_length=1)]
+Shares = Annotated[Names[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+
+
+class ValidationOptions(Options):
+    """How heads are judged: by encounters and by individuals that they never saw.
+
+    Args:
+        n_folds: parts of the individuals; those of one are strangers to a head, those of the next ask.
+        n_repeats: how often the individuals are dealt into such parts.
+        n_searches: known photos, and as many strangers, that ask a part at most.
+        only_if_better: take a head only when its gain over no head lies above 0 with its whole interval; else
+            the best one, better or not.
+    """
+
+    n_folds: Annotated[int, Field(ge=2)] = 5
+    n_repeats: Count = 3
+    n_searches: Annotated[int, Field(ge=10)] = 1000
+    only_if_better: bool = True
+
+
+class _HeadBase(Options):
+    name: Name | None = None
+
+    @property
+    def title(self) -> str:
+        """The name of the head in tables: its own, else its kind."""
+        return self.name or str(self.kind)  # type: ignore[attr-defined]  # every kind has one
+
+
+class WhiteningOptions(_HeadBase):
+    """Makes all directions in which photos differ count alike; needs no names.
+
+    Args:
+        name: of the head in tables; default: its kind.
+        n_dimensions: each is tried: of the new vectors at most.
+        shrinkage: each is tried: 1 leaves the directions as they are, near 0 they count all alike.
+    """
+
+    kind: Literal["whitening"] = "whitening"
+    n_dimensions: Dimensions = (512,)
+    shrinkage: Shares = (0.0001, 0.001)
+
+
+class LdaOptions(_HeadBase):
+    """Turns down what differs between photos of one individual, and turns up what differs between individuals.
+
+    Args:
+        name: of the head in tables; default: its kind.
+        n_dimensions: each is tried: of the new vectors at most.
+        shrinkage: each is tried: how far the photos of one individual are taken to differ alike in all directions.
+        weights: each is tried: "even" lets directions count alike then, "odds" as far as individuals differ in them.
+    """
+
+    kind: Literal["lda"] = "lda"
+    n_dimensions: Dimensions = (512,)
+    shrinkage: Shares = (0.1, 0.3)
+    weights: Annotated[Names[Literal["even", "odds"]], Field(min_length=1)] = ("even",)
+
+
+class _LearnedBase(_HeadBase):
+    """What all heads have in common that are learned step by step, from a whitening or an LDA on.
+
+    Args:
+        n_dimensions: of the new vectors at most.
+        start: "whitening" or "lda": the head that learning begins with.
+        start_shrinkage: of that head.
+        n_epochs: each is tried, in one run.
+        learning_rate: of the head.
+        pull: weight decay towards the start.
+        n_photos_per_batch: photos that are looked at together.
+    """
+
+    n_dimensions: Dimension = 512
+    start: Literal["whitening", "lda"] = "whitening"
+    start_shrinkage: Annotated[float, Field(gt=0, le=1)] = 0.01
+    n_epochs: Tried = (5, 10, 20)
+    learning_rate: Positive = 0.003
+    pull: Weight = 0.01
+    n_photos_per_batch: Annotated[int, Field(ge=4)] = 256
+
+
+class _CentresBase(_LearnedBase):
+    """What the heads have in common that give each individual a centre.
+
+    Args:
+        scale: of the cosines in the softmax.
+        balance: 0 draws photos as they come, 1 as if all individuals had as many, 0.5 in between.
+        n_classes_per_batch: individuals that a batch is held against, at most; the others are drawn anew each time.
+        centre_learning_rate: of the centres.
+    """
+
+    scale: Positive = 24.0
+    balance: Annotated[float, Field(ge=0, le=1)] = 0.5
+    n_classes_per_batch: Annotated[int, Field(ge=2)] = 4096
+    centre_learning_rate: Positive = 0.01
+
+
+class ArcFaceOptions(_CentresBase):
+    """ArcFace: each photo lies nearer to its individual's centre than to any other, by an angle.
+
+    Args:
+        margin_rad: that angle.
+    """
+
+    kind: Literal["arcface"] = "arcface"
+    margin_rad: Angle = 0.3
+
+
+class SubCentreOptions(_CentresBase):
+    """Sub-centre ArcFace with a margin per class: an individual has several centres, and the rare have more margin.
+
+    The margin of an individual with n photos is `margin_rad + margin_extra_rad * n ** -margin_power`.
+
+    Args:
+        n_centres: of each individual.
+        margin_rad: of an individual with very many photos.
+        margin_extra_rad: more of it for an individual with one photo.
+        margin_power: how fast that falls with the number of photos.
+    """
+
+    kind: Literal["subcentre-arcface"] = "subcentre-arcface"
+    n_centres: Count = 2
+    margin_rad: Angle = 0.05
+    margin_extra_rad: Angle = 0.5
+    margin_power: Positive = 0.25
+
+
+class CosFaceOptions(_CentresBase):
+    """CosFace: each photo is more alike to its individual's centre than to any other, by a cosine.
+
+    Args:
+        margin: that cosine.
+    """
+
+    kind: Literal["cosface"] = "cosface"
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+
+class ProxyAnchorOptions(_LearnedBase):
+    """Proxy-anchor: each individual's centre pulls its photos and pushes the others, the hardest most.
+
+    Args:
+        margin: of the cosines, to both sides.
+        alpha: how much the hardest count.
+        n_photos_each: of an individual in a batch.
+        centre_learning_rate: of the centres.
+    """
+
+    kind: Literal["proxy-anchor"] = "proxy-anchor"
+    margin: Weight = 0.1
+    alpha: Positive = 8.0
+    n_photos_each: Annotated[int, Field(ge=1)] = 4
+    centre_learning_rate: Positive = 0.01
+
+
+class SupConOptions(_LearnedBase):
+    """Supervised contrastive: photos of one individual are more alike than those of others in the batch.
+
+    Args:
+        temperature: the lower, the more the hardest count.
+        n_photos_each: of an individual in a batch.
+    """
+
+    kind: Literal["supcon"] = "supcon"
+    temperature: Positive = 0.1
+    n_photos_each: Annotated[int, Field(ge=2)] = 4
+
+
+class TripletOptions(_LearnedBase):
+    """Triplet: a photo is nearer to one of its individual than to one of another, by a margin.
+
+    Args:
+        margin: of the distance between unit vectors.
+        mining: which triplets of a batch count: "all" that break the margin, those that are "hard", or "semihard".
+        n_photos_each: of an individual in a batch.
+    """
+
+    kind: Literal["triplet"] = "triplet"
+    margin: Positive = 0.2
+    mining: Literal["all", "hard", "semihard"] = "all"
+    n_photos_each: Annotated[int, Field(ge=2)] = 4
+
+
+HeadOptions = Annotated[
+    WhiteningOptions
+    | LdaOptions
+    | ArcFaceOptions
+    | SubCentreOptions
+    | CosFaceOptions
+    | ProxyAnchorOptions
+    | SupConOptions
+    | TripletOptions,
+    Field(discriminator="kind"),
+]
+CentreOptions = ArcFaceOptions | SubCentreOptions | CosFaceOptions
+PairOptions = ProxyAnchorOptions | SupConOptions | TripletOptions
+LearnedOptions = CentreOptions | PairOptions
+
+
+class HeadRecipe(Options):
+    r"""Which heads are tried on stored vectors, and how one of them is chosen.
+
+    Args:
+        same: columns in which photos must agree to be alike, such as the side: of an individual, photos
+            that differ there are learned as two.
+        validation: how the heads are judged.
+        heads: what is tried; each has a name of its own.
+
+    Raises:
+        ConfigError: when a setting is unknown, of another kind or out of range.
+
+    Example:
+        >>> recipe = HeadRecipe.parse("[[heads]]\nkind = 'lda'\nshrinkage = [0.5]")
+        >>> recipe.heads[0].title, recipe.heads[0].n_dimensions
+        ('lda', (512,))
+        >>> HeadRecipe.parse(recipe.to_toml()) == recipe
+        True
+    """
+
+    same: Names[Name] = ()
+    validation: ValidationOptions = ValidationOptions()
+    heads: Annotated[Names[HeadOptions], Field(min_length=1)] = (WhiteningOptions(), LdaOptions())
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        titles = [head.title for head in self.heads]
+        twice = next((title for title in titles if titles.count(title) > 1), None)
+        if twice is not None:
+            raise ValueError(f"expected another name for each head, found '{twice}' twice: set  name")
+        if "none" in titles:
+            raise ValueError("expected another name than 'none', which stands for no head at all")
+        return self
+
+    @classmethod
+    def default(cls) -> Self:
+        """The recipe `quick-head`, which ships with the package."""
+        return cls.read(_SHIPPED / "quick-head.toml")
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """The recipe of a TOML file.
+
+        Raises:
+            InputError: when the file cannot be read.
+            ConfigError: when it is no TOML, or a setting is unknown, of another kind or out of range.
+        """
+        return cls.parse(text_of_file(Path(path)), str(path))
+
+    @classmethod
+    def parse(cls, text: str, place: str = "recipe") -> Self:
+        """The recipe of a TOML text; `place` names it in errors.
+
+        Raises:
+            ConfigError: as for `read`.
+        """
+        return parsed(cls, text, place)
+
+    def to_toml(self) -> str:
+        """Every setting as TOML text; `parse` gives the same recipe back."""
+        return to_toml(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping that JSON can hold; what is not set is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when any setting does; the order of keys and the comments don't matter."""
+        return fingerprint_of("head", self.to_json())

@@ -1,0 +1,193 @@
+"""The losses that a head learns by: margins between classes, proxies, and pairs.
+
+Margin softmax (ArcFace, its sub-centres, CosFace) is computed here and not by pytorch-metric-learning, since
+it takes a margin per class, touches the photo's own class alone, and may hold a batch against a draw of the
+classes: with thousands of individuals most of the work. The others are that library's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from resight.config import (
+    ArcFaceOptions,
+    CentreOptions,
+    CosFaceOptions,
+    LearnedOptions,
+    PairOptions,
+    ProxyAnchorOptions,
+    SubCentreOptions,
+    SupConOptions,
+)
+from resight.errors import MissingExtraError
+
+__all__ = ["HeadLoss", "MarginSoftmax", "class_margins", "loss_of", "require_torch"]
+
+Tensor = Any
+"""A torch tensor: torch is imported where it is used, so that all else works without it."""
+
+_SMALLEST = 1e-7  # under a root, so that its slope stays finite
+
+
+@dataclass(frozen=True)
+class HeadLoss:
+    """A loss and what of it is learned.
+
+    Args:
+        of: takes vectors (B, E) and their classes (B,), gives a number.
+        centres: what is learned beside the head, a tensor; None for pairs.
+        is_sparse: whether a step changes few of its rows.
+    """
+
+    of: Callable[[Tensor, Tensor], Tensor]
+    centres: Tensor | None = None
+    is_sparse: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class MarginSoftmax:
+    """Softmax over the cosines to the classes' centres, the photo's own made worse by a margin.
+
+    With the angle t between a photo and the nearest centre of its own class, ArcFace puts cos(t + margin)
+    in place of cos(t), CosFace cos(t) - margin. Beyond t = pi - margin ArcFace goes on falling as
+    cos(t) - margin * sin(margin). (Deng et al., 2019 and 2020; Wang et al., 2018.)
+
+    Args:
+        centres: (C * K, E) tensor, the K centres of a class one after the other.
+        n_centres: K.
+        margins: (C,) tensor: in rad, or of the cosine.
+        scale: of the cosines.
+        is_angle: whether the margins are angles.
+        n_classes: that a batch is held against: its own, and others drawn anew (An et al., 2021); above 1.
+        generator: draws them.
+    """
+
+    centres: Tensor
+    n_centres: int
+    margins: Tensor
+    scale: float
+    is_angle: bool
+    n_classes: int
+    generator: Any
+
+    def __call__(self, vectors: Tensor, classes: Tensor) -> Tensor:
+        """The mean loss of (B, E) vectors of unit length, of (B,) classes."""
+        from torch.nn import functional
+
+        cosines, place = self._cosines(vectors, classes)
+        own = cosines.gather(1, place[:, None])
+        changed = self._with_margin(own, self.margins[classes][:, None])
+        return functional.cross_entropy(self.scale * cosines.scatter(1, place[:, None], changed), place)
+
+    def _cosines(self, vectors: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, n) the cosine to the nearest centre of each class held against, and (B,) which of these is the own."""
+        import torch
+        from torch.nn import functional
+
+        centres, place = self.centres, classes
+        if not self.holds_all:
+            drawn = self._drawn(classes)
+            rows = (drawn[:, None] * self.n_centres + torch.arange(self.n_centres)).flatten()
+            centres, place = functional.embedding(rows, self.centres, sparse=True), torch.searchsorted(drawn, classes)
+        near = functional.normalize(centres, dim=1)
+        return (vectors @ near.T).unflatten(1, (-1, self.n_centres)).amax(2), place
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether each batch is held against all classes."""
+        return self.n_classes >= len(self.margins)
+
+    def _drawn(self, classes: Tensor) -> Tensor:
+        """The classes of a batch and others up to `n_classes`, rising."""
+        import torch
+
+        n_all = len(self.margins)
+        own = torch.unique(classes)
+        is_other = torch.ones(n_all, dtype=torch.bool)
+        is_other[own] = False
+        mixed = torch.randperm(n_all, generator=self.generator)
+        others = mixed[is_other[mixed]][: max(self.n_classes - len(own), 0)]
+        return torch.cat([own, others]).sort().values
+
+    def _with_margin(self, cosine: Tensor, margin: Tensor) -> Tensor:
+        if not self.is_angle:
+            return cosine - margin
+        sine = (1 - cosine * cosine).clamp_min(_SMALLEST).sqrt()
+        turned = cosine * margin.cos() - sine * margin.sin()
+        return turned.where(cosine >= -margin.cos(), cosine - margin * margin.sin())
+
+
+def require_torch(kind: str) -> None:
+    """Refuse to begin what needs torch and pytorch-metric-learning, where one of them is absent.
+
+    Raises:
+        MissingExtraError: names the command that installs them, and what works without.
+    """
+    for module, package in (("torch", "torch"), ("pytorch_metric_learning", "pytorch-metric-learning")):
+        try:
+            __import__(module)
+        except ImportError as error:
+            job = f"the head '{kind}' (whitening and lda do without: --only whitening --only lda)"
+            raise MissingExtraError(package, "train", job) from error
+
+
+def class_margins(options: CentreOptions, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """(C,) the margin of each class by its number of photos; with sub-centres it falls with them.
+
+    Example:
+        >>> class_margins(SubCentreOptions(), np.array([1, 16])).round(2).astype(str).tolist()
+        ['0.55', '0.3']
+    """
+    if isinstance(options, SubCentreOptions):
+        extra = options.margin_extra_rad * counts.astype(np.float64) ** -options.margin_power
+        return (options.margin_rad + extra).astype(np.float32)
+    margin = options.margin_rad if isinstance(options, ArcFaceOptions) else options.margin
+    return np.full(len(counts), margin, np.float32)
+
+
+def loss_of(options: LearnedOptions, means: Tensor, counts: npt.NDArray[np.int64], generator: Any) -> HeadLoss:
+    """The loss that some options ask for, its centres put where the classes are.
+
+    Args:
+        options: which loss, and its settings.
+        means: (C, E) tensor, the mean vector of each class where learning starts.
+        counts: (C,) photos of each class.
+        generator: torch's, of all that is drawn.
+    """
+    import torch
+
+    if isinstance(options, PairOptions):
+        return _from_library(options, means, len(counts))
+    n_centres = options.n_centres if isinstance(options, SubCentreOptions) else 1
+    centres = torch.nn.functional.normalize(means, dim=1).repeat_interleave(n_centres, 0)
+    if n_centres > 1:  # several in one place would stay together
+        noise = torch.randn(centres.shape, generator=generator) * (0.5 / centres.shape[1] ** 0.5)
+        centres = centres + noise
+    centres.requires_grad_()
+    margins = torch.from_numpy(class_margins(options, counts))
+    is_angle = not isinstance(options, CosFaceOptions)
+    softmax = MarginSoftmax(
+        centres, n_centres, margins, options.scale, is_angle, options.n_classes_per_batch, generator
+    )
+    return HeadLoss(softmax, centres, is_sparse=not softmax.holds_all)
+
+
+def _from_library(options: PairOptions, means: Tensor, n_classes: int) -> HeadLoss:
+    import torch
+    from pytorch_metric_learning import losses, miners
+
+    if isinstance(options, SupConOptions):
+        return HeadLoss(losses.SupConLoss(temperature=options.temperature))
+    if isinstance(options, ProxyAnchorOptions):
+        with torch.random.fork_rng(devices=[]):  # it draws proxies, which are put aside
+            proxy = losses.ProxyAnchorLoss(n_classes, means.shape[1], margin=options.margin, alpha=options.alpha)
+        proxy.proxies.data = torch.nn.functional.normalize(means, dim=1)
+        return HeadLoss(proxy, proxy.proxies)
+    mining = miners.TripletMarginMiner(margin=options.margin, type_of_triplets=options.mining)
+    triplet = losses.TripletMarginLoss(margin=options.margin)
+    return HeadLoss(lambda vectors, classes: triplet(vectors, classes, mining(vectors, classes)))

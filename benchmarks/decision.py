@@ -33,7 +33,6 @@ from resight.pipeline.trials import PROTOCOLS, Setting, open_set, trial
 DATA = Path(__file__).parents[2] / "shared" / "data"
 KEPT = Path(__file__).parent / ".bench"
 OUT = Path(__file__).parent / "results" / "decision.json"
-RECIPES = Path(__file__).parent / "recipes"
 GOAL = "fpir=0.05"
 
 
@@ -93,7 +92,7 @@ def nyala(asked) -> dict:
 
 def lion(asked) -> dict:
     """The published split, looked at once; and strangers as the other published split has them."""
-    judge = Judge("wildlife_lion", RerankRecipe.read(RECIPES / "free.toml"))
+    judge = Judge("wildlife_lion", RerankRecipe.read("rerank-free"))
     part = judge.photos.column("original_split").astype(str)
     strangers = part != "train"
     names = judge.photos.column("identity").astype(str)
@@ -168,7 +167,7 @@ def _near(said: str, truth: str) -> bool:
 
 def landmarks(asked) -> dict:
     del asked
-    judge = Judge("landmarks_mini", RerankRecipe.read(RECIPES / "free.toml"))
+    judge = Judge("landmarks_mini", RerankRecipe.read("rerank-free"))
     return {"other-photos": judge.table("other-encounters")}
 
 

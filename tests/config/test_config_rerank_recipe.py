@@ -15,7 +15,7 @@ import resight
 from resight.config import CohortScorerOptions, CosineOptions, LocalOptions, NaiveBayesOptions, RerankRecipe
 from resight.config.rerank_recipe import ScorerOptions
 from resight.config.writing import to_toml
-from resight.errors import ConfigError, InputError
+from resight.errors import ConfigError, InputError, UnknownNameError
 from resight.rerank.geometry import GeometryModel
 
 WHOLE = """
@@ -315,3 +315,20 @@ class TestTheDocumentation:
     @pytest.mark.parametrize("table", ["shortlist", "fusion", "identity", "cohort"])
     def test_of_a_table(self, table):
         assert self.rows(f"[{table}]") == self.listed(getattr(RerankRecipe(), table))
+
+
+class TestRecipesThatShip:
+    def test_they_are_read_by_name(self):
+        assert RerankRecipe.read("rerank") == RerankRecipe.default() == RerankRecipe()
+        free = RerankRecipe.read("rerank-free")
+        assert [one.title for one in free.scorers] == ["cosine", "naive-bayes", "local"]
+        assert free.scorers[1].framed_alike is False
+
+    def test_another_name_is_refused_and_the_nearest_told(self):
+        with pytest.raises(UnknownNameError, match="rerank-free"):
+            RerankRecipe.read("rerank-fre")
+
+    def test_a_file_of_that_name_comes_first(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "rerank").write_text("[identity]\nm = 7\n")
+        assert RerankRecipe.read("rerank").identity.m == 7

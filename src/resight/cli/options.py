@@ -28,14 +28,17 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Who = Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Name written into the journal.")]
 Rerank = Annotated[bool, typer.Option("--rerank", help="Weigh keypoints and all that the recipe names, too.")]
-Recipe = Annotated[Path | None, typer.Option(help="TOML recipe of --rerank, in place of the one that ships.")]
+Recipe = Annotated[
+    str | None,
+    typer.Option(help="TOML recipe of --rerank: a file, or rerank-free for photos that are not framed alike."),
+]
 Distractors = Annotated[
     Path | None,
     typer.Option(help="With --rerank: folder of photos of the same kind that show nobody of the catalogue."),
 ]
 
 
-def recipe_of(rerank: bool, recipe: Path | None, distractors: Path | None = None) -> RerankRecipe | None:
+def recipe_of(rerank: bool, recipe: str | None, distractors: Path | None = None) -> RerankRecipe | None:
     """The recipe that the options ask for; a recipe's file asks by itself.
 
     Raises:
@@ -47,4 +50,4 @@ def recipe_of(rerank: bool, recipe: Path | None, distractors: Path | None = None
         return None
     from resight.config import RerankRecipe
 
-    return RerankRecipe.default() if recipe is None else RerankRecipe.read(recipe)
+    return RerankRecipe.read(recipe or "rerank")

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from resight.cli.options import Folder, Json, Model, Same, Seed
 
-if TYPE_CHECKING:
-    from resight.config import HeadRecipe
-
 app = typer.Typer(help="Learn a better model from your own labelled photos.", no_args_is_help=True)
-
-_QUICK = "quick-head"
 
 
 @app.callback()
@@ -26,7 +21,7 @@ def train() -> None:
 @app.command()
 def head(
     catalogue: Folder,
-    recipe: Annotated[str, typer.Option(help="TOML recipe, or quick-head, which ships.")] = _QUICK,
+    recipe: Annotated[str, typer.Option(help="TOML recipe: a file, or the name of one that ships.")] = "quick-head",
     out: Annotated[Path | None, typer.Option(help="New folder for the bundle; the catalogue keeps a copy.")] = None,
     name: Annotated[str, typer.Option(help="Name of the new bundle.")] = "head",
     model: Model = None,
@@ -41,11 +36,12 @@ def head(
 
     Example:  resight train head --catalogue mine --same side --out mine-head
     """
+    from resight.config import HeadRecipe
     from resight.train import train_head
 
     found = train_head(
         catalogue,
-        recipe=_recipe(recipe),
+        recipe=HeadRecipe.read(recipe),
         out=out,
         name=name,
         model=model,
@@ -58,9 +54,3 @@ def head(
     typer.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))
     if found.bundle is not None:
         typer.echo(f"next: resight calibrate --catalogue {catalogue} --model {found.bundle}", err=True)
-
-
-def _recipe(recipe: str) -> HeadRecipe:
-    from resight.config import HeadRecipe
-
-    return HeadRecipe.default() if recipe == _QUICK else HeadRecipe.read(recipe)

@@ -8,10 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from resight.config.options import Names, Options
-from resight.config.reading import fingerprint_of, parsed, text_of_file
+from resight.config.reading import fingerprint_of, parsed, text_of_recipe
 from resight.config.writing import to_toml
-
-_SHIPPED = Path(__file__).parents[1] / "recipes"
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -257,17 +255,18 @@ class HeadRecipe(Options):
     @classmethod
     def default(cls) -> Self:
         """The recipe `quick-head`, which ships with the package."""
-        return cls.read(_SHIPPED / "quick-head.toml")
+        return cls.read("quick-head")
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """The recipe of a TOML file.
+    def read(cls, recipe: str | Path) -> Self:
+        """The recipe of a TOML file, or of one that ships by its name.
 
         Raises:
+            UnknownNameError: when a bare name is neither a file nor a recipe that ships.
             InputError: when the file cannot be read.
             ConfigError: when it is no TOML, or a setting is unknown, of another kind or out of range.
         """
-        return cls.parse(text_of_file(Path(path)), str(path))
+        return cls.parse(text_of_recipe(recipe), str(recipe))
 
     @classmethod
     def parse(cls, text: str, place: str = "recipe") -> Self:

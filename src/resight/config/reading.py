@@ -12,13 +12,14 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from resight.errors import ConfigError, InputError, nearest
+from resight.errors import ConfigError, InputError, UnknownNameError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = Sequence[str | int]
 Fault = Mapping[str, Any]
 """What pydantic says of one fault: its type, loc, input and ctx."""
 
+_SHIPPED = Path(__file__).parents[1] / "recipes"
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _SHOWN = 60
 _WANTED = {
@@ -38,12 +39,19 @@ _WANTED = {
 }
 
 
-def text_of_file(path: Path) -> str:
-    """The text of a recipe.
+def text_of_recipe(recipe: str | Path) -> str:
+    """The text of a recipe, by path, or by the name of one that ships with the package.
 
     Raises:
+        UnknownNameError: when a bare name is neither a file nor a recipe that ships.
         InputError: when there is no such file, or it is no text.
     """
+    path = Path(recipe)
+    if path.name == str(recipe) and not path.suffix and not path.exists():
+        names = sorted(one.stem for one in _SHIPPED.glob("*.toml"))
+        if path.name not in names:
+            raise UnknownNameError("recipe", path.name, names)
+        path = _SHIPPED / f"{path.name}.toml"
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

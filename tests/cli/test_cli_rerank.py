@@ -15,7 +15,7 @@ from resight.pipeline import index_photos
 from resight.store import CatalogueStore
 
 KEYPOINTS = 'kind = "naive-bayes"\nmax_side_px = 96\nn_keypoints = 60\nn_background = 6\n'
-RECIPE = f'[[scorers]]\nkind = "cosine"\n\n[[scorers]]\n{KEYPOINTS}'
+RECIPE = f'[fusion]\nhow = "mean"\n\n[[scorers]]\nkind = "cosine"\n\n[[scorers]]\n{KEYPOINTS}'
 
 
 @pytest.fixture(scope="module")

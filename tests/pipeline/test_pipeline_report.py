@@ -30,7 +30,7 @@ from resight.store import CatalogueStore
 
 KEYPOINTS = "max_side_px = 128\nn_keypoints = 100\n"
 RECIPE = RerankRecipe.parse(
-    f"[[scorers]]\nkind = 'cosine'\n[[scorers]]\nkind = 'naive-bayes'\nname = '<b>nb</b>'\n{KEYPOINTS}"
+    f"[fusion]\nhow = 'stack'\n[[scorers]]\nkind = 'cosine'\n[[scorers]]\nkind = 'naive-bayes'\nname = '<b>nb</b>'\n{KEYPOINTS}"
     f"[[scorers]]\nkind = 'local'\nn_best = 4\n{KEYPOINTS}[[scorers]]\nkind = 'agreement'\ncolumns = ['side']\n"
 )
 

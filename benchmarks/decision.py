@@ -121,7 +121,7 @@ def faces(asked) -> dict:
     apart = persons[: len(persons) // 3]
     strangers = KEPT / "faces_orl-strangers"
     strangers.mkdir(exist_ok=True)
-    for row in np.flatnonzero(np.isin(names, apart)):
+    for row in np.flatnonzero(np.isin(names, apart)).tolist():
         path = judge.photos.photo(row)
         shutil.copy(path, strangers / f"{names[row]}-{path.name}")
     cosine = RerankRecipe.parse("[[scorers]]\nkind = 'cosine'")

@@ -30,7 +30,8 @@ from resight.store import CatalogueStore
 
 KEYPOINTS = "max_side_px = 128\nn_keypoints = 100\n"
 RECIPE = RerankRecipe.parse(
-    f"[fusion]\nhow = 'stack'\n[[scorers]]\nkind = 'cosine'\n[[scorers]]\nkind = 'naive-bayes'\nname = '<b>nb</b>'\n{KEYPOINTS}"
+    "[fusion]\nhow = 'stack'\n"
+    f"[[scorers]]\nkind = 'cosine'\n[[scorers]]\nkind = 'naive-bayes'\nname = '<b>nb</b>'\n{KEYPOINTS}"
     f"[[scorers]]\nkind = 'local'\nn_best = 4\n{KEYPOINTS}[[scorers]]\nkind = 'agreement'\ncolumns = ['side']\n"
 )
 

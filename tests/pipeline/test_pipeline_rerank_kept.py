@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from resight import Identifier, RerankRecipe, calibrate_catalogue, index_photos, make_synthetic
 from resight.core import Catalogue
@@ -233,3 +234,16 @@ class TestGalleriesThatTeachNothing:
         with pytest.raises(NotFittedError, match="label more") as caught:
             calibrate_catalogue(folder, "fpir=0.2", rerank=COSINE)
         assert "\n" not in str(caught.value)
+
+
+def test_a_photo_without_keypoints_is_told(mine, drawn, tmp_path):
+    recipe = RerankRecipe.parse(
+        "[fusion]\nhow = 'mean'\n[[scorers]]\nkind = 'cosine'\n"
+        "[[scorers]]\nkind = 'naive-bayes'\nmax_side_px = 96\nn_keypoints = 50\n"
+    )
+    calibrate_catalogue(mine, "fpir=0.2", rerank=recipe)
+    photos = shutil.copytree(drawn / "strangers", tmp_path / "photos")
+    assert not any("naive-bayes" in note for note in opened(mine).identify(photos).notes)
+    Image.new("RGB", (96, 96), (90, 90, 90)).save(photos / "blank.png")
+    found = opened(mine).identify(photos)
+    assert sum("1 of" in note and "'naive-bayes'" in note for note in found.notes) == 1

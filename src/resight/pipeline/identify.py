@@ -232,15 +232,16 @@ class Identifier:
             compared = self.reranker.compare(queries, embeddings, self._rule(queries), k)
         matches = self.search(queries, embeddings, k) if compared is None else compared.matches
         decisions = decide(matches, self.point, groups_of(queries, self.point), top=top)
-        return Identification(decisions, matches, queries, self.point, failures, self._notes(queries), compared)
+        notes = (*self._notes(queries), *(() if compared is None else _silences(compared, len(queries))))
+        return Identification(decisions, matches, queries, self.point, failures, notes, compared)
 
     def _notes(self, queries: Catalogue) -> tuple[str, ...]:
         """What the user should know about these photos."""
         notes = []
         if fingerprint(self.gallery, self.embeddings) != self.point.fitted_on:
             notes.append(
-                "The gallery has changed since the operating point was fitted: run  resight calibrate  again to be "
-                "sure of its promise."
+                "The gallery has changed since the operating point was fitted: run  resight calibrate"
+                f"{'' if self.reranker is None else ' --rerank'}  again to be sure of its promise."
             )
         for name in self.point.same:
             n_without = queries.frame[name].null_count() if name in queries.frame.columns else len(queries)
@@ -270,3 +271,14 @@ class Identifier:
 def _with_content(queries: Catalogue, content: Mapping[str, str]) -> Catalogue:
     column = pl.Series("content", [content[image_id] for image_id in queries.frame["image_id"]], dtype=pl.String)
     return Catalogue(queries.frame.with_columns(column), queries.root)
+
+
+def _silences(compared: Compared, n_queries: int) -> Iterator[str]:
+    """A sentence for each scorer that had nothing to say of some photos."""
+    for name, values in compared.pairs.scores.items():
+        n_silent = n_queries - len(np.unique(compared.pairs.queries[~np.isnan(values)]))
+        if n_silent:
+            yield (
+                f"{n_silent} of {n_queries} photos could not be compared by '{name}', as when no keypoints are "
+                "found on them: what is said of them rests on less."
+            )

@@ -41,6 +41,8 @@ _N_KEPT = 4096
 """Photos of the gallery that are kept ready for the next query: 400 keypoints take 60 kB."""
 _N_SHOWN = 40
 """Keypoints that `matches` gives: more lines than that hide the photo."""
+_HEARD = 0.05
+"""Of the strongest keypoint: what says less than that is not shown."""
 _NEAREST = np.float32(0.01)
 """Squared distances below this are equal: else a copy of a photo would speak without end."""
 
@@ -202,10 +204,13 @@ class NaiveBayesScorer:
             return _seen(np.zeros((0, 2, 2), np.float32), np.nan, "a photo without keypoints")
         placed = Placed.of(asking)
         speaking, found, words = self._words(placed, there, self._expected(query, placed))
+        score = _score_of(words)
+        heard = words > _HEARD * words.max(initial=0)  # the framing leaves others next to nothing
+        speaking, found, words = speaking[heard], found[heard], words[heard]
         best = np.argsort(-words, kind="stable")[:_N_SHOWN]
         places = np.stack([asking.points[speaking[best]], self._gallery.photo(photo).points[found[best]]], axis=1)
         says = f"{len(words)} of {len(asking)} keypoints speak for it; the strongest {len(best)} are drawn"
-        return _seen(places, _score_of(words), says if len(words) else "no keypoint speaks for it")
+        return _seen(places, score, says if len(words) else "no keypoint speaks for it")
 
     def _scores(self, query: int, photos: Rows) -> Floats:
         """The scores of one query with some photos."""

@@ -183,3 +183,11 @@ def test_a_recipe_that_is_not_there_and_a_column_that_is_not(resight, fitted, tm
     refused(resight("calibrate", "--catalogue", fitted, "--recipe", recipe), "'sied'", "Did you mean 'side'?")
     recipe.write_text("[[scorers]]\nkind = 'local'\nfeatures = 'rootsfit'", encoding="utf-8")
     refused(resight("calibrate", "--catalogue", fitted, "--recipe", recipe), "'rootsfit'", "rootsift")
+
+
+def test_only_a_fit_for_reranking_is_told(resight, changing, drawn):
+    for path in (changing / "operating_points").iterdir():
+        if "+fusion" not in path.name:
+            path.unlink()
+    run = resight("identify", drawn / "photos" / "queries", "--catalogue", changing)
+    refused(run, "--rerank", "resight calibrate")

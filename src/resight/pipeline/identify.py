@@ -15,10 +15,10 @@ from resight.datasets import read_catalogue
 from resight.datasets.named_rows import catalogue_of_names
 from resight.decide import decide
 from resight.embed import Bundle, Failure, embed_all
-from resight.errors import InputError, MismatchError
+from resight.errors import InputError, MismatchError, NotFittedError
 from resight.pipeline.bundles import bundle_for, external_model_of
 from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
-from resight.pipeline.reranking import Compared, Reranker
+from resight.pipeline.reranking import Compared, Reranker, has_fusion
 from resight.pipeline.self_search import N_CANDIDATES, who_may_answer
 from resight.pipeline.vector_contents import contents_of
 from resight.search import choose
@@ -132,7 +132,12 @@ class Identifier:
         name = external if bundle is None else bundle.model_id
         gallery, embeddings = labelled_gallery(store, str(name))
         reranker = Reranker.open(store, gallery, embeddings) if rerank else None
-        point = store.operating_point(embeddings.model if reranker is None else reranker.model)
+        try:
+            point = store.operating_point(embeddings.model if reranker is None else reranker.model)
+        except NotFittedError as error:
+            if reranker is not None or not has_fusion(store):
+                raise
+            raise NotFittedError(f"{error}; or identify with  --rerank, for which there is one") from None
         return cls(gallery, embeddings, bundle, point, reranker)
 
     def identify(

@@ -32,7 +32,7 @@ from resight.rerank.cohort import Cohort
 from resight.rerank.fusion import Fusion
 from resight.store import CatalogueStore
 
-__all__ = ["Compared", "Reranker", "distractor_vectors", "keep_fusion", "reranked_method"]
+__all__ = ["Compared", "Reranker", "distractor_vectors", "has_fusion", "keep_fusion", "reranked_method"]
 
 _FOLDER = "rerank"
 _FILE = "fusion.json"
@@ -260,6 +260,11 @@ def _clear(folder: Path, kept: str | None) -> None:
     for path in folder.glob(_COHORT.format("*")):
         if path.name != kept:
             path.unlink(missing_ok=True)
+
+
+def has_fusion(store: CatalogueStore) -> bool:
+    """Whether something was fitted for re-ranking."""
+    return (store.folder / _FOLDER / _FILE).exists()
 
 
 def _read(store: CatalogueStore, model: str) -> dict[str, Any]:

@@ -210,17 +210,20 @@ def _folds(labelled: LabelledPairs, weights: Floats, n_folds: int) -> tuple[Fold
     there_and_back = np.concatenate([np.arange(n_folds), np.arange(n_folds)[::-1]])
     fold_of = np.empty(n, np.int64)
     fold_of[order] = np.resize(there_and_back, n)
-    return tuple(_fold(fold_of[asked] == one, fold_of[answering] == one, same, weights) for one in range(n_folds))
+    return tuple(
+        _fold(fold_of[asked] == one, fold_of[answering] == one, same, weights, asked) for one in range(n_folds)
+    )
 
 
-def _fold(held: Mask, answered: Mask, same: Mask, weights: Floats) -> Fold:
+def _fold(held: Mask, answered: Mask, same: Mask, weights: Floats, who: npt.NDArray[np.int64]) -> Fold:
     """Learn from pairs without any individual of the fold; their strangers count for those that were dropped."""
     apart = ~held & ~answered
     kept, there = weights[apart & ~same].sum(), weights[~held & ~same].sum()
     if not kept or not weights[apart & same].sum():
+        n_met = len(np.unique(who[same]))
         raise NotFittedError(
-            "expected enough individuals to leave some of them out, found none with mates and strangers among the "
-            "others: label photos of more individuals"
+            "expected enough individuals, met twice or more, that a fold of them can be left out and others stay with "
+            f"mates and strangers, found {n_met}: label photos of more individuals"
         )
     return Fold(np.where(apart, weights * np.where(same, 1.0, there / kept), 0.0), held)
 

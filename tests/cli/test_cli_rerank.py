@@ -59,6 +59,7 @@ def test_calibrate_then_identify(resight, changing, drawn):
     )
     assert run.code == 0, run.err
     assert "log-odds" in run.out
+    assert "Re-ranked by mean: cosine, naive-bayes, on" in run.err
     call = ("identify", drawn / "photos" / "queries", "--catalogue", changing, "--rerank", "--json")
     one, two = resight(*call), resight(*call)
     assert one.code == 0, one.err

@@ -65,7 +65,8 @@ def calibrate_catalogue(
         prepared = method.prepare(np.arange(len(gallery)), same, seed)
         searches = prepared.self_search()
     point = fit(searches, gallery, embeddings, wanted, same=same, per=per, share_new=share_new, seed=seed)
-    point = replace(point, notes=(*point.notes, *encounter_notes(gallery)))
+    told = () if prepared is None else (prepared.fusion.summary.in_short,)
+    point = replace(point, notes=(*point.notes, *encounter_notes(gallery), *told))
     store.save_operating_point(point)
     if prepared is not None:  # only now: a fusion without its operating point would be of no use
         keep_fusion(store, prepared, searches.summary())

@@ -88,6 +88,12 @@ class FusionSummary:
         way = self.chosen.partition(":")[0]
         return "auto" if way == "alone" else way
 
+    @property
+    def in_short(self) -> str:
+        """What was taken, and on what it rests, for somebody who asks for no figures."""
+        best = f", the best of {len(self.oscr)} ways" if len(self.oscr) > 1 else ""
+        return f"Re-ranked by {self.chosen}{best}, on {self.n_pairs:,} pairs of {self.n_individuals:,} individuals."
+
     def __str__(self) -> str:
         """What was taken, and the figures of all that was tried."""
         figures = "; ".join(f"{name} {rate:.3f} and {self.log_loss[name]:.4f}" for name, rate in self.oscr.items())

@@ -61,6 +61,15 @@ def test_the_fit_sees_the_gallery_only(method):
     assert one.fusion.model_id == other.fusion.model_id
 
 
+def test_the_same_gallery_is_fitted_once_and_another_one_anew(method):
+    rows = np.arange(len(method.catalogue))
+    one = method.prepare(rows, (), 0)
+    assert method.prepare(rows, (), 0) is one
+    assert method.first(1).prepare(rows, (), 0) is not one
+    for other in ((rows, ("side",), 0), (rows, (), 1), (rows[:-3], (), 0)):
+        assert method.prepare(*other) is not one
+
+
 def test_a_search_meets_the_gallery_only(method):
     rows = np.arange(len(method.catalogue))
     answer, ask = rows[: len(rows) // 2], rows[len(rows) // 2 :]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resight.config.options import Names, Options
-from resight.config.reading import fingerprint_of, parsed, text_of_recipe
-from resight.config.writing import to_toml
+from resight.config.options import NamedOptions, Names, Options, named_twice
+from resight.config.recipe import Recipe
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -39,16 +37,7 @@ class ValidationOptions(Options):
     only_if_better: bool = True
 
 
-class _HeadBase(Options):
-    name: Name | None = None
-
-    @property
-    def title(self) -> str:
-        """The name of the head in tables: its own, else its kind."""
-        return self.name or str(self.kind)  # type: ignore[attr-defined]  # every kind has one
-
-
-class WhiteningOptions(_HeadBase):
+class WhiteningOptions(NamedOptions):
     """Makes all directions in which photos differ count alike; needs no names.
 
     Args:
@@ -62,7 +51,7 @@ class WhiteningOptions(_HeadBase):
     shrinkage: Shares = (0.0001, 0.001)
 
 
-class LdaOptions(_HeadBase):
+class LdaOptions(NamedOptions):
     """Turns down what differs between photos of one individual, and turns up what differs between individuals.
 
     Args:
@@ -78,7 +67,7 @@ class LdaOptions(_HeadBase):
     weights: Annotated[Names[Literal["even", "odds"]], Field(min_length=1)] = ("even",)
 
 
-class _LearnedBase(_HeadBase):
+class _LearnedBase(NamedOptions):
     """What all heads have in common that are learned step by step, from a whitening or an LDA on.
 
     Args:
@@ -218,7 +207,7 @@ PairOptions = ProxyAnchorOptions | SupConOptions | TripletOptions
 LearnedOptions = CentreOptions | PairOptions
 
 
-class HeadRecipe(Options):
+class HeadRecipe(Recipe):
     r"""Which heads are tried on stored vectors, and how one of them is chosen.
 
     Args:
@@ -238,54 +227,18 @@ class HeadRecipe(Options):
         True
     """
 
+    kind: ClassVar[str] = "head"
+    shipped: ClassVar[str] = "quick-head"
+
     same: Names[Name] = ()
     validation: ValidationOptions = ValidationOptions()
     heads: Annotated[Names[HeadOptions], Field(min_length=1)] = (WhiteningOptions(), LdaOptions())
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        titles = [head.title for head in self.heads]
-        twice = next((title for title in titles if titles.count(title) > 1), None)
+        twice = named_twice(self.heads)
         if twice is not None:
             raise ValueError(f"expected another name for each head, found '{twice}' twice: set  name")
-        if "none" in titles:
+        if any(head.title == "none" for head in self.heads):
             raise ValueError("expected another name than 'none', which stands for no head at all")
         return self
-
-    @classmethod
-    def default(cls) -> Self:
-        """The recipe `quick-head`, which ships with the package."""
-        return cls.read("quick-head")
-
-    @classmethod
-    def read(cls, recipe: str | Path) -> Self:
-        """The recipe of a TOML file, or of one that ships by its name.
-
-        Raises:
-            UnknownNameError: when a bare name is neither a file nor a recipe that ships.
-            InputError: when the file cannot be read.
-            ConfigError: when it is no TOML, or a setting is unknown, of another kind or out of range.
-        """
-        return cls.parse(text_of_recipe(recipe), str(recipe))
-
-    @classmethod
-    def parse(cls, text: str, place: str = "recipe") -> Self:
-        """The recipe of a TOML text; `place` names it in errors.
-
-        Raises:
-            ConfigError: as for `read`.
-        """
-        return parsed(cls, text, place)
-
-    def to_toml(self) -> str:
-        """Every setting as TOML text; `parse` gives the same recipe back."""
-        return to_toml(self.to_json())
-
-    def to_json(self) -> dict[str, Any]:
-        """A mapping that JSON can hold; what is not set is left out."""
-        return self.model_dump(mode="json", exclude_none=True)
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when any setting does; the order of keys and the comments don't matter."""
-        return fingerprint_of("head", self.to_json())

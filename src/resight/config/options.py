@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,3 +17,20 @@ class Options(BaseModel):
     """A table of a recipe: frozen, and checked when it is made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=False)
+
+
+class NamedOptions(Options):
+    """A table that is one of several of its sort, each with a `kind` and a name of its own."""
+
+    name: Annotated[str, Field(min_length=1)] | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name, else its kind."""
+        return self.name or str(self.kind)  # type: ignore[attr-defined]  # every kind has one
+
+
+def named_twice(tables: Iterable[NamedOptions]) -> str | None:
+    """The first title that two tables share; None when each has its own."""
+    titles = [table.title for table in tables]
+    return next((title for title in titles if titles.count(title) > 1), None)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resight.config.options import Names, Options
-from resight.config.reading import fingerprint_of, parsed, text_of_recipe
-from resight.config.writing import to_toml
+from resight.config.options import NamedOptions, Names, Options, named_twice
+from resight.config.recipe import Recipe
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -29,16 +27,7 @@ class ShortlistOptions(Options):
     n_photos: Count = 1000
 
 
-class _ScorerBase(Options):
-    name: Name | None = None
-
-    @property
-    def title(self) -> str:
-        """The name of the scorer's column: its own, else its kind."""
-        return self.name or str(self.kind)  # type: ignore[attr-defined]  # every kind has one
-
-
-class CosineOptions(_ScorerBase):
+class CosineOptions(NamedOptions):
     """Compares embeddings by their cosine.
 
     Args:
@@ -50,7 +39,7 @@ class CosineOptions(_ScorerBase):
     bundle: Name | None = None
 
 
-class LocalOptions(_ScorerBase):
+class LocalOptions(NamedOptions):
     """Compares keypoints, and whether they agree on one geometry.
 
     Args:
@@ -78,7 +67,7 @@ class LocalOptions(_ScorerBase):
     n_best: Count | None = None
 
 
-class NaiveBayesOptions(_ScorerBase):
+class NaiveBayesOptions(NamedOptions):
     """Weighs how much nearer keypoints lie to those of a photo than to a background's.
 
     Args:
@@ -108,7 +97,7 @@ class NaiveBayesOptions(_ScorerBase):
     n_best: Count | None = None
 
 
-class HashOptions(_ScorerBase):
+class HashOptions(NamedOptions):
     """Compares perceptual hashes: is it nearly the same photo?
 
     Args:
@@ -118,7 +107,7 @@ class HashOptions(_ScorerBase):
     kind: Literal["hash"] = "hash"
 
 
-class AgreementOptions(_ScorerBase):
+class AgreementOptions(NamedOptions):
     """Says whether columns agree, such as species and side.
 
     Args:
@@ -130,7 +119,7 @@ class AgreementOptions(_ScorerBase):
     columns: Annotated[Names[Name], Field(min_length=1)] = ("species", "side")
 
 
-class DateOptions(_ScorerBase):
+class DateOptions(NamedOptions):
     """Compares the dates of two photos.
 
     Args:
@@ -142,7 +131,7 @@ class DateOptions(_ScorerBase):
     column: Name = "date"
 
 
-class CohortScorerOptions(_ScorerBase):
+class CohortScorerOptions(NamedOptions):
     """Another scorer's scores, freed of what strangers would score.
 
     Args:
@@ -211,7 +200,7 @@ class CohortOptions(Options):
     n_top_photo: Count = 5
 
 
-class RerankRecipe(Options):
+class RerankRecipe(Recipe):
     r"""What is done to the candidates of a query before it is decided on.
 
     Args:
@@ -233,6 +222,9 @@ class RerankRecipe(Options):
         True
     """
 
+    kind: ClassVar[str] = "rerank"
+    shipped: ClassVar[str] = "rerank"
+
     same: Names[Name] = ()
     shortlist: ShortlistOptions = ShortlistOptions()
     scorers: Annotated[Names[ScorerOptions], Field(min_length=1)] = (CosineOptions(), NaiveBayesOptions())
@@ -242,8 +234,7 @@ class RerankRecipe(Options):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        titles = [scorer.title for scorer in self.scorers]
-        twice = next((title for title in titles if titles.count(title) > 1), None)
+        twice = named_twice(self.scorers)
         if twice is not None:
             raise ValueError(f"expected another name for each scorer, found '{twice}' twice: set  name")
         plain = [scorer.title for scorer in self.scorers if not isinstance(scorer, CohortScorerOptions)]
@@ -254,31 +245,6 @@ class RerankRecipe(Options):
                     f"found '{scorer.of}'"
                 )
         return self
-
-    @classmethod
-    def default(cls) -> Self:
-        """The recipe that ships with the package."""
-        return cls.read("rerank")
-
-    @classmethod
-    def read(cls, recipe: str | Path) -> Self:
-        """The recipe of a TOML file, or of one that ships by its name, such as "rerank-free".
-
-        Raises:
-            UnknownNameError: when a bare name is neither a file nor a recipe that ships.
-            InputError: when the file cannot be read.
-            ConfigError: when it is no TOML, or a setting is unknown, of another kind or out of range.
-        """
-        return cls.parse(text_of_recipe(recipe), str(recipe))
-
-    @classmethod
-    def parse(cls, text: str, place: str = "recipe") -> Self:
-        """The recipe of a TOML text; `place` names it in errors.
-
-        Raises:
-            ConfigError: as for `read`.
-        """
-        return parsed(cls, text, place)
 
     def only(self, names: Iterable[str]) -> Self:
         """The recipe with the scorers of these names, and those that they rest on.
@@ -303,16 +269,3 @@ class RerankRecipe(Options):
             elif before is not None and getattr(scorer, "n_best", None) is not None:
                 found[scorer.title] = before.title
         return found
-
-    def to_toml(self) -> str:
-        """Every setting as TOML text; `parse` gives the same recipe back."""
-        return to_toml(self.to_json())
-
-    def to_json(self) -> dict[str, Any]:
-        """A mapping that JSON can hold; what is not set is left out."""
-        return self.model_dump(mode="json", exclude_none=True)
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when any setting does; the order of keys and the comments don't matter."""
-        return fingerprint_of("rerank", self.to_json())

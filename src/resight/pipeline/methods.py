@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -137,6 +137,7 @@ class RerankedMethod:
     comparer: Comparer
     background: Side
     cohort: Embeddings | None = None
+    _last: list[tuple[bytes, tuple[str, ...], int, FusedGallery]] = field(default_factory=list, init=False)
 
     @classmethod
     def of(
@@ -180,7 +181,10 @@ class RerankedMethod:
         Raises:
             NotFittedError: when too few individuals have photos from two encounters.
         """
-        return FusedGallery.fitted(self, np.asarray(answer), (*same, *self.recipe.same), seed)
+        wanted = (np.asarray(answer, np.int64).tobytes(), tuple(same), seed)
+        if not self._last or self._last[0][:-1] != wanted:  # one is kept: what judged is asked what it learnt
+            self._last[:] = [(*wanted, FusedGallery.fitted(self, np.asarray(answer), (*same, *self.recipe.same), seed))]
+        return self._last[0][-1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
@@ -12,9 +10,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from resight.errors import ConfigError, InputError
+from resight.errors import ConfigError
 from resight.machine import usable_cores
-from resight.progress import progress
+from resight.rerank.by_query import checked_rows, score_by_query
 from resight.rerank.features import LocalFeatures, PhotoFeatures
 from resight.rerank.geometry import GeometryModel, Verified, check_geometry, verify
 from resight.rerank.matching import KeypointMatches, check_ratio, match_levels
@@ -116,23 +114,15 @@ class LocalScorer:
         Raises:
             InputError: when the lists differ in length or a row does not exist.
         """
-        queries, photos = _rows(queries, len(self._queries)), _rows(photos, len(self._gallery))
-        if len(queries) != len(photos):
-            raise InputError(f"expected a photo per query, found {len(queries)} and {len(photos)}")
-        scores = np.full(len(queries), np.nan, np.float32)
-        with (
-            progress("comparing keypoints", len(queries), "pairs") as done,
-            ThreadPoolExecutor(self._n_threads) as pool,
-        ):
-            parts = list(_by_query(queries))
-
-            def compare(part: Rows) -> Floats:
-                return self._scores(int(queries[part[0]]), photos[part])
-
-            for part, found in zip(parts, pool.map(compare, parts), strict=True):
-                scores[part] = found
-                done(len(part))
-        return scores
+        queries, photos = checked_rows(queries, len(self._queries)), checked_rows(photos, len(self._gallery))
+        return score_by_query(
+            queries,
+            photos,
+            self._scores,
+            title="comparing keypoints",
+            n_threads=self._n_threads,
+            n_together=_N_TOGETHER,
+        )
 
     def matches(self, query: int, photo: int) -> Seen:
         """What was seen of the pair of two rows, for a picture or a closer look.
@@ -140,7 +130,7 @@ class LocalScorer:
         Raises:
             InputError: when a row does not exist.
         """
-        _rows(np.array([query]), len(self._queries)), _rows(np.array([photo]), len(self._gallery))
+        checked_rows([query], len(self._queries)), checked_rows([photo], len(self._gallery))
         verified = self._verified(self._queries.photo(query), np.array([photo]))
         return Seen(verified.places, verified.inliers, verified.models[0], float(verified.scores[0]))
 
@@ -190,20 +180,3 @@ class _Ready:
             while self._n_bytes > _KEPT_BYTES:
                 self._n_bytes -= self._kept.popitem(last=False)[1].nbytes
         return levels
-
-
-def _by_query(queries: Rows) -> Iterator[Rows]:
-    """Places of pairs of one query each, not too many at once."""
-    order = np.argsort(queries, kind="stable")
-    ends = np.flatnonzero(np.diff(queries[order])) + 1
-    for places in np.split(order, ends):
-        yield from (places[start : start + _N_TOGETHER] for start in range(0, len(places), _N_TOGETHER))
-
-
-def _rows(values: npt.ArrayLike, limit: int) -> Rows:
-    rows = np.asarray(values)
-    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-        raise InputError(f"expected rows as a flat list of whole numbers, found {rows.dtype} of shape {rows.shape}")
-    if rows.size and not 0 <= rows.min() <= rows.max() < limit:
-        raise InputError(f"expected rows from 0 to below {limit}, found {rows.min()} to {rows.max()}")
-    return rows.astype(np.int64)

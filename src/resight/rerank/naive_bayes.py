@@ -16,8 +16,6 @@ which other photos are compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,7 +25,7 @@ import numpy.typing as npt
 from resight.core import Eligibility
 from resight.errors import ConfigError, InputError
 from resight.machine import usable_cores
-from resight.progress import progress
+from resight.rerank.by_query import checked_rows, score_by_query
 from resight.rerank.features import LocalFeatures, PhotoFeatures
 from resight.rerank.local_scorer import Seen
 from resight.rerank.products import Levels, inner_products
@@ -173,22 +171,9 @@ class NaiveBayesScorer:
         Raises:
             InputError: when the lists differ in length or a row does not exist.
         """
-        queries, photos = np.asarray(queries, np.int64), np.asarray(photos, np.int64)
-        _check_rows(queries, photos, len(self._queries), len(self._gallery))
-        scores = np.full(len(queries), np.nan, np.float32)
-        parts = list(_by_query(queries))
-        with (
-            progress("weighing keypoints", len(queries), "pairs") as done,
-            ThreadPoolExecutor(self._n_threads) as pool,
-        ):
-
-            def compare(part: Rows) -> Floats:
-                return self._scores(int(queries[part[0]]), photos[part])
-
-            for part, found in zip(parts, pool.map(compare, parts), strict=True):
-                scores[part] = found
-                done(len(part))
-        return scores
+        queries = checked_rows(queries, len(self._queries), "queries")
+        photos = checked_rows(photos, len(self._gallery), "photos")
+        return score_by_query(queries, photos, self._scores, title="weighing keypoints", n_threads=self._n_threads)
 
     def matches(self, query: int, photo: int) -> Seen:
         """The keypoints that speak most for the pair of two rows, for a picture or a closer look.
@@ -198,7 +183,8 @@ class NaiveBayesScorer:
         Raises:
             InputError: when a row does not exist.
         """
-        _check_rows(np.array([query]), np.array([photo]), len(self._queries), len(self._gallery))
+        checked_rows([query], len(self._queries), "queries")
+        checked_rows([photo], len(self._gallery), "photos")
         asking, there = self._queries.photo(query), self._ready(photo)
         if not len(asking) or there is None:
             return _seen(np.zeros((0, 2, 2), np.float32), np.nan, "a photo without keypoints")
@@ -265,17 +251,3 @@ def _nearest(query: Placed, photo: Placed) -> tuple[Rows, Floats]:
     cosines = products[np.arange(len(products)), found] * np.float32(step)
     distances: Floats = np.maximum(2 - 2 * cosines, _NEAREST).astype(np.float32)
     return found, distances
-
-
-def _by_query(queries: Rows) -> Iterator[Rows]:
-    """Places of the pairs of one query each."""
-    order = np.argsort(queries, kind="stable")
-    yield from (places for places in np.split(order, np.flatnonzero(np.diff(queries[order])) + 1) if len(places))
-
-
-def _check_rows(queries: Rows, photos: Rows, n_queries: int, n_photos: int) -> None:
-    if len(queries) != len(photos):
-        raise InputError(f"expected a photo per query, found {len(queries)} and {len(photos)}")
-    for name, rows, limit in (("queries", queries, n_queries), ("photos", photos, n_photos)):
-        if rows.size and not 0 <= rows.min() <= rows.max() < limit:
-            raise InputError(f"expected {name} from 0 to below {limit}, found {rows.min()} to {rows.max()}")

@@ -1,6 +1,6 @@
 """What re-ranking adds on real photos: each piece in turn, with and without, and whether promises are kept.
 
-    python benchmarks/decision.py [nyala lion faces places landmarks] [--repeats 10] [--splits 100]
+    python benchmarks/decision.py [nyala lion faces places landmarks cohorts] [--repeats 10] [--splits 100]
 
 Everything is chosen by cross-validation over individuals, or on the gallery part of a split. The photos are those
 of ../shared/data; without them nothing is measured. Catalogues and keypoints are kept in .bench, so that a second
@@ -113,19 +113,30 @@ def lion(asked) -> dict:
 
 def faces(asked) -> dict:
     judge = Judge("faces_orl", RerankRecipe.default())
-    found = {"open-set": judge.open_set(asked.repeats), "kept": judge.kept(asked.splits)}
+    return {"open-set": judge.open_set(asked.repeats), "kept": judge.kept(asked.splits)}
 
-    # A third of the persons are nobody's individuals: the cohort. The others are judged with and without it.
-    names = judge.photos.column("identity").astype(str)
-    persons = np.random.default_rng(0).permutation(np.unique(names))
-    apart = persons[: len(persons) // 3]
-    strangers = KEPT / "faces_orl-strangers"
+
+def cohorts(asked) -> dict:
+    """A third of the individuals are nobody's: the cohort. The others are judged with and without it, by the cosine.
+
+    Places have two photos each: with one of them asking, none is left to fit on.
+    """
+    sets = {"wildlife_nyala_dev": ("side",), "wildlife_lion": (), "faces_orl": ()}
+    return {name: _with_cohort(name, same).open_set(asked.repeats) for name, same in sets.items()}
+
+
+def _with_cohort(name: str, same: tuple[str, ...]) -> Judge:
+    cosine = RerankRecipe.parse("[[scorers]]\nkind = 'cosine'")
+    photos = Judge(name, cosine, same=same).photos
+    names = photos.column("identity").astype(str)
+    individuals = np.random.default_rng(0).permutation(np.unique(names))
+    apart = individuals[: len(individuals) // 3]
+    strangers = KEPT / f"{name}-strangers"
     strangers.mkdir(exist_ok=True)
     for row in np.flatnonzero(np.isin(names, apart)).tolist():
-        path = judge.photos.photo(row)
-        shutil.copy(path, strangers / f"{names[row]}-{path.name}")
-    cosine = RerankRecipe.parse("[[scorers]]\nkind = 'cosine'")
-    return found | {"cohort": Judge("faces_orl", cosine, strangers, apart).open_set(asked.repeats)}
+        path = photos.photo(row)
+        shutil.copy(path, strangers / f"{row}-{path.name}")
+    return Judge(name, cosine, strangers, apart, same=same)
 
 
 def places(asked) -> dict:
@@ -186,7 +197,14 @@ def _kept(trials) -> dict:
     return {"inside": inside, "of": len(trials), "mean FPIR": float(np.mean(rates)), "goal": GOAL, "ECE": float(ece)}
 
 
-PARTS = {"nyala": nyala, "lion": lion, "faces": faces, "places": places, "landmarks": landmarks}
+PARTS = {
+    "nyala": nyala,
+    "lion": lion,
+    "faces": faces,
+    "places": places,
+    "landmarks": landmarks,
+    "cohorts": cohorts,
+}
 
 
 def main() -> None:

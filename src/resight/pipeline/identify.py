@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from resight.core import Catalogue, Decision, Eligibility, Embeddings, Matches, OperatingPoint
+from resight.core import Catalogue, Decision, Embeddings, Matches, OperatingPoint
 from resight.datasets import read_catalogue
 from resight.datasets.named_rows import catalogue_of_names
 from resight.decide import decide
@@ -214,12 +214,14 @@ class Identifier:
 
     def search(self, queries: Catalogue, embeddings: Embeddings, k: int) -> Matches:
         """The best `k` individuals for each query, on the scale of the operating point."""
-        if self.reranker is not None:
-            return self.reranker.search(queries, embeddings, self._rule(queries), k)
-        return self.searcher.search(embeddings, k, self._rule(queries))
+        return self._searched(queries, embeddings, k)[0]
 
-    def _rule(self, queries: Catalogue) -> Eligibility:
-        return who_may_answer(queries, self.gallery, same=self.point.same, differ=_DIFFER)
+    def _searched(self, queries: Catalogue, embeddings: Embeddings, k: int) -> tuple[Matches, Compared | None]:
+        rule = who_may_answer(queries, self.gallery, same=self.point.same, differ=_DIFFER)
+        if self.reranker is None:
+            return self.searcher.search(embeddings, k, rule), None
+        compared = self.reranker.compare(queries, embeddings, rule, k)
+        return compared.matches, compared
 
     def _decided(
         self,
@@ -232,10 +234,7 @@ class Identifier:
         if top < 1:
             raise InputError(f"expected top of at least 1 candidate, found {top}")
         queries = _with_content(queries.select(embeddings.image_ids), contents)
-        k, compared = max(top, N_CANDIDATES), None
-        if self.reranker is not None:
-            compared = self.reranker.compare(queries, embeddings, self._rule(queries), k)
-        matches = self.search(queries, embeddings, k) if compared is None else compared.matches
+        matches, compared = self._searched(queries, embeddings, max(top, N_CANDIDATES))
         decisions = decide(matches, self.point, groups_of(queries, self.point), top=top)
         notes = (*self._notes(queries), *(() if compared is None else _silences(compared, len(queries))))
         return Identification(decisions, matches, queries, self.point, failures, notes, compared)

@@ -177,16 +177,8 @@ class Reranker:
             raise StoreError(f"{error}: {_REMEDY}") from error
         return kept if kept.model == self.model else None
 
-    def search(self, queries: Catalogue, embeddings: Embeddings, rule: Eligibility, k: int = N_CANDIDATES) -> Matches:
-        """The best `k` individuals for each query, on the scale of log-odds.
-
-        Raises:
-            MismatchError: when a scorer rests on something else than in the fit.
-        """
-        return self.compare(queries, embeddings, rule, k).matches
-
     def compare(self, queries: Catalogue, embeddings: Embeddings, rule: Eligibility, k: int = N_CANDIDATES) -> Compared:
-        """The same, with what each scorer said of the photos that stand in the matches.
+        """The best `k` individuals for each query, on the scale of log-odds, and what each scorer said of them.
 
         Raises:
             MismatchError: when a scorer rests on something else than in the fit.

@@ -42,9 +42,9 @@ from resight.core import Catalogue, Embeddings
 from resight.datasets import detect, read_catalogue
 from resight.embed import DEFAULT_BUNDLE, Bundle, embed_all
 from resight.machine import usable_cores
-from resight.train.head_examples import Examples
-from resight.train.head_trials import heads_of, try_heads
-from resight.train.head_validation import MEASURES, choose_head
+from resight.train.examples import Examples
+from resight.train.heads.trials import heads_of, try_heads
+from resight.train.judging import MEASURES, choose_head
 
 DATA = Path(os.environ.get("RESIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 RECIPE = Path(__file__).parent / "recipes" / "heads.toml"

@@ -7,7 +7,7 @@ import polars as pl
 
 from oracles.catalogues import NOWHERE
 from resight.core import Catalogue, Embeddings
-from resight.train.head_examples import Examples
+from resight.train.examples import Examples
 
 
 def people(

@@ -1,8 +1,8 @@
-"""Training: heads on stored vectors, judged by encounters and individuals that they never saw.
+"""Training: heads on stored vectors and whole networks, judged by encounters and individuals that they never saw.
 
 Only here torch is imported, and only inside the functions that need it.
 """
 
-from resight.train.head import HeadTraining, train_head
+from resight.train.heads import HeadTraining, train_head
 
 __all__ = ["HeadTraining", "train_head"]

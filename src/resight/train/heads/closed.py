@@ -13,8 +13,8 @@ import numpy as np
 from resight.config import LdaOptions, WhiteningOptions
 from resight.embed import LinearHead
 from resight.errors import NotFittedError
-from resight.train.head_examples import Examples
-from resight.train.head_spread import SMALLEST_VARIANCE, Matrix, Spread
+from resight.train.examples import Examples
+from resight.train.spread import SMALLEST_VARIANCE, Matrix, Spread
 
 __all__ = ["lda", "lda_heads", "whitening", "whitening_heads"]
 

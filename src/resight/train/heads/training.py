@@ -20,11 +20,11 @@ from resight.pages.wording import plural
 from resight.pipeline.bundles import bundle_place, external_model_of, keep_bundle
 from resight.pipeline.gallery import encounter_notes, fingerprint, labelled_gallery, require_columns
 from resight.store import CatalogueStore
-from resight.train.head_bundle import agreement, draft_bundle, publish, refuse_taken
-from resight.train.head_examples import Examples
-from resight.train.head_losses import require_torch
-from resight.train.head_trials import Tried, fitted, try_heads
-from resight.train.head_validation import MEASURES, NONE, Chosen, Verdicts, choose_head
+from resight.train.examples import Examples
+from resight.train.heads.bundle import agreement, draft_bundle, publish, refuse_taken
+from resight.train.heads.trials import Tried, fitted, try_heads
+from resight.train.judging import MEASURES, NONE, Chosen, Verdicts, choose_head
+from resight.train.losses import require_torch
 
 __all__ = ["HeadTraining", "train_head"]
 

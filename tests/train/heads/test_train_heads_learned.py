@@ -16,7 +16,7 @@ from resight.config import (
     WhiteningOptions,
 )
 from resight.errors import NotFittedError
-from resight.train.head_trials import heads_of
+from resight.train.heads.trials import heads_of
 
 torch = pytest.importorskip("torch")
 

@@ -10,9 +10,9 @@ import pytest
 from oracles.people import examples_of, people
 from resight.config import HeadRecipe, LdaOptions, ValidationOptions, WhiteningOptions
 from resight.errors import InputError, NotFittedError
-from resight.train import head_trials
-from resight.train.head_trials import answered, fitted, heads_of, n_tried, try_heads
-from resight.train.head_validation import MEASURES, NONE, Fold, Judged, Verdicts, choose_head, deal, judge
+from resight.train.heads import trials as head_trials
+from resight.train.heads.trials import answered, fitted, heads_of, n_tried, try_heads
+from resight.train.judging import MEASURES, NONE, Fold, Judged, Verdicts, choose_head, deal, judge
 
 CLOSED = (WhiteningOptions(shrinkage=(0.01,)), LdaOptions(shrinkage=(0.1,)))
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from resight.config import CentreOptions, LearnedOptions
 from resight.embed import LinearHead
-from resight.train.head_batches import Codes, balanced_batches, class_batches
-from resight.train.head_closed import lda, whitening
-from resight.train.head_examples import Examples
-from resight.train.head_losses import HeadLoss, Tensor, loss_of
+from resight.train.examples import Examples
+from resight.train.heads.batches import Codes, balanced_batches, class_batches
+from resight.train.heads.closed import lda, whitening
+from resight.train.losses import HeadLoss, Tensor, loss_of
 
 __all__ = ["learned_heads"]
 

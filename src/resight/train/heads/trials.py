@@ -11,9 +11,9 @@ from resight.config import HeadOptions, HeadRecipe, LdaOptions, LearnedOptions, 
 from resight.embed import LinearHead
 from resight.errors import NotFittedError
 from resight.progress import progress
-from resight.train.head_closed import lda_heads, whitening_heads
-from resight.train.head_examples import Examples
-from resight.train.head_validation import NONE, Judged, Verdicts, deal, judge
+from resight.train.examples import Examples
+from resight.train.heads.closed import lda_heads, whitening_heads
+from resight.train.judging import NONE, Judged, Verdicts, deal, judge
 
 __all__ = ["Tried", "fitted", "heads_of", "try_heads"]
 
@@ -46,7 +46,7 @@ def heads_of(options: HeadOptions, examples: Examples, seed: int) -> Iterator[tu
         return whitening_heads(options, examples)
     if isinstance(options, LdaOptions):
         return lda_heads(options, examples)
-    from resight.train.head_learned import learned_heads
+    from resight.train.heads.learned import learned_heads
 
     return learned_heads(options, examples, seed)
 

@@ -16,7 +16,7 @@ from resight.config import (
     TripletOptions,
 )
 from resight.errors import MissingExtraError
-from resight.train.head_losses import MarginSoftmax, class_margins, loss_of, require_torch
+from resight.train.losses import MarginSoftmax, class_margins, loss_of, require_torch
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional

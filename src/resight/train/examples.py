@@ -12,7 +12,7 @@ import polars as pl
 
 from resight.core import Catalogue, Embeddings
 from resight.errors import InputError
-from resight.train.head_spread import Spread
+from resight.train.spread import Spread
 
 Codes = npt.NDArray[np.int64]
 
@@ -79,12 +79,12 @@ class Examples:
     @cached_property
     def individuals(self) -> Codes:
         """(N,) the individual on each photo, from 0."""
-        return _dense(self.catalogue.frame, ["identity"])
+        return codes_of(self.catalogue.frame, ["identity"])
 
     @cached_property
     def classes(self) -> Codes:
         """(N,) what is learned to be alike: the individual, and of `same` the same values."""
-        return _dense(self.catalogue.frame, ["identity", *self.same])
+        return codes_of(self.catalogue.frame, ["identity", *self.same])
 
     @cached_property
     def encounters(self) -> Codes:
@@ -92,7 +92,7 @@ class Examples:
         frame = self.catalogue.frame.select(
             pl.col("encounter").is_null().alias("alone"), pl.coalesce("encounter", "image_id")
         )
-        return _dense(frame, frame.columns)
+        return codes_of(frame, frame.columns)
 
     @cached_property
     def met_again(self) -> npt.NDArray[np.bool_]:
@@ -104,7 +104,7 @@ class Examples:
         return again
 
 
-def _dense(frame: pl.DataFrame, columns: Sequence[str]) -> Codes:
+def codes_of(frame: pl.DataFrame, columns: Sequence[str]) -> Codes:
     """(N,) codes from 0 of the rows that differ in some columns, in order of first appearance."""
     keys = frame.select(columns).with_row_index("row")
     firsts = keys.group_by(columns, maintain_order=True).agg(pl.col("row")).with_row_index("code").explode("row")

@@ -13,8 +13,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from oracles.people import examples_of, people
 from resight.config import LdaOptions, WhiteningOptions
 from resight.errors import NotFittedError
-from resight.train.head_closed import lda, lda_heads, weighted, whitening, whitening_heads
-from resight.train.head_spread import Spread
+from resight.train.heads.closed import lda, lda_heads, weighted, whitening, whitening_heads
+from resight.train.spread import Spread
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,9 @@ from resight.embed import Bundle, LinearHead, describe, embed_all
 from resight.errors import ConfigError, InputError, MismatchError, NotFittedError, StoreError, UnknownNameError
 from resight.pipeline import calibrate_catalogue, evaluate_catalogue, index_embeddings, index_photos
 from resight.store import CatalogueStore
-from resight.train import head, head_bundle, train_head
+from resight.train import train_head
+from resight.train.heads import bundle as head_bundle
+from resight.train.heads import training
 
 ANYWAY = ValidationOptions(n_repeats=1, only_if_better=False)
 CLOSED = HeadRecipe(
@@ -163,7 +165,7 @@ class TestNothingIsTaken:
             raise KeyboardInterrupt
 
         before = models_kept(mine)
-        monkeypatch.setattr(head, moment, interrupted)
+        monkeypatch.setattr(training, moment, interrupted)
         with pytest.raises(KeyboardInterrupt):
             train_head(mine, recipe=CLOSED, out=tmp_path / "out" / "better")
         assert not (tmp_path / "out" / "better").exists()
@@ -177,7 +179,7 @@ class TestNothingIsTaken:
         before = models_kept(mine)
         wrong = LinearHead(np.eye(1280, 24)[::-1].copy(), np.zeros(24))
         monkeypatch.setattr(
-            head, "agreement", lambda made, base, _, photos: head_bundle.agreement(made, base, wrong, photos)
+            training, "agreement", lambda made, base, _, photos: head_bundle.agreement(made, base, wrong, photos)
         )
         with pytest.raises(MismatchError, match="expected the bundle to give the vectors of the head"):
             train_head(mine, recipe=CLOSED.model_copy(update={"heads": CLOSED.heads[:1]}))
@@ -226,7 +228,7 @@ def test_photos_that_are_gone_are_not_needed(mine, tmp_path, monkeypatch):
     gone = CatalogueStore.open(mine).catalogue()
     elsewhere = Catalogue(gone.frame, tmp_path / "nowhere")
     monkeypatch.setattr(
-        head, "agreement", lambda made, base, one, photos: head_bundle.agreement(
+        training, "agreement", lambda made, base, one, photos: head_bundle.agreement(
             made, base, one, elsewhere.select(photos.image_ids))
     )  # fmt: skip
     found = train_head(mine, recipe=CLOSED)

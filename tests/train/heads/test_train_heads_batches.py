@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from resight.train.head_batches import balanced_batches, class_batches
+from resight.train.heads.batches import balanced_batches, class_batches
 
 CLASSES = np.repeat(np.arange(12), [1, 1, 2, 3, 5, 8, 13, 21, 34, 1, 55, 2])
 

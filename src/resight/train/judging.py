@@ -23,7 +23,7 @@ from resight.errors import NotFittedError
 from resight.evaluate import Searches, bootstrap_mean
 from resight.pipeline.self_search import N_CANDIDATES, drawn_rows, has_mate, who_may_answer
 from resight.search import choose
-from resight.train.head_examples import Examples
+from resight.train.examples import Examples
 
 __all__ = ["NONE", "Chosen", "Fold", "Judged", "Verdicts", "choose_head", "deal", "judge"]
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from resight.config import CentreOptions, LearnedOptions
 from resight.embed import LinearHead
+from resight.train.batches import Codes
 from resight.train.examples import Examples
-from resight.train.heads.batches import Codes, balanced_batches, class_batches
+from resight.train.heads.batches import balanced_batches, class_batches
 from resight.train.heads.closed import lda, whitening
 from resight.train.losses import HeadLoss, Tensor, loss_of
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resight.config import HeadRecipe, RerankRecipe
+    from resight.config import HeadRecipe, RerankRecipe, TrainRecipe
     from resight.core import (
         Candidate,
         Catalogue,
@@ -57,12 +57,12 @@ if TYPE_CHECKING:
         prepare_copies,
         split_catalogue,
     )
-    from resight.train import train_head
+    from resight.train import train_head, train_network
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "resight.config": ("HeadRecipe", "RerankRecipe"),
+    "resight.config": ("HeadRecipe", "RerankRecipe", "TrainRecipe"),
     "resight.core": (
         "Candidate",
         "Catalogue",
@@ -107,7 +107,7 @@ _HOMES = {
         "prepare_copies",
         "split_catalogue",
     ),
-    "resight.train": ("train_head",),
+    "resight.train": ("train_head", "train_network"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -135,6 +135,7 @@ __all__ = [
     "RerankRecipe",
     "ResightError",
     "StoreError",
+    "TrainRecipe",
     "UnknownNameError",
     "Verdict",
     "__version__",
@@ -155,6 +156,7 @@ __all__ = [
     "score_files",
     "split_catalogue",
     "train_head",
+    "train_network",
 ]
 
 

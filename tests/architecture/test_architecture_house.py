@@ -40,6 +40,7 @@ PUBLIC = {
     "RerankRecipe",
     "ResightError",
     "StoreError",
+    "TrainRecipe",
     "UnknownNameError",
     "Verdict",
     "__version__",
@@ -60,6 +61,7 @@ PUBLIC = {
     "score_files",
     "split_catalogue",
     "train_head",
+    "train_network",
 }
 """The promise to users. A name that comes or goes is written here and in CHANGELOG.md."""
 

@@ -13,7 +13,7 @@ from resight.pipeline.group import group_catalogue
 from resight.pipeline.group_evaluation import GroupingEvaluation, evaluate_grouping
 from resight.pipeline.holdout import HoldoutEvaluation, judge_holdout
 from resight.pipeline.identify import Identification, Identifier
-from resight.pipeline.index import Indexed, index_photos
+from resight.pipeline.index import Indexed, index_photos, vectors_for
 from resight.pipeline.pairs import PairScores, compare_pairs
 from resight.pipeline.precomputed import GivenVectors, identify_vectors, index_embeddings, read_vectors
 from resight.pipeline.prepare import prepare_copies
@@ -60,6 +60,7 @@ __all__ = [
     "read_vectors",
     "run_demo",
     "split_catalogue",
+    "vectors_for",
     "write_ablation_report",
     "write_evaluation_report",
     "write_identification_report",

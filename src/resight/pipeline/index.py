@@ -107,6 +107,20 @@ def read_photos(photos: str | Path | Catalogue, labels: str | Path | None, layou
     return read_catalogue(source, table, layout=name), f"{name}: {reason}"
 
 
+def vectors_for(store: CatalogueStore, model: str | Path) -> int:
+    """Embed the photos of a catalogue that have no vector of a model yet, and keep the model in it.
+
+    Returns:
+        How many vectors were made.
+
+    Raises:
+        UnknownNameError: when there is no such bundle.
+        InputError: when what lies there is not a bundle.
+        StoreError: when the catalogue is locked, or the disk refuses.
+    """
+    return _embed_pending(store, keep_bundle(store, model), strict=False)
+
+
 def _embed_pending(store: CatalogueStore, bundle: Bundle, *, strict: bool) -> int:
     n_embedded = 0
     pending = store.pending(bundle.model_id, retry_failed=strict)

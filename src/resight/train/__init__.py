@@ -4,5 +4,6 @@ Only here torch is imported, and only inside the functions that need it.
 """
 
 from resight.train.heads import HeadTraining, train_head
+from resight.train.networks.training import NetworkTraining, train_network
 
-__all__ = ["HeadTraining", "train_head"]
+__all__ = ["HeadTraining", "NetworkTraining", "train_head", "train_network"]

@@ -133,9 +133,10 @@ class Loop:
             self._make(step, pixels, at)
             at.step, at.n_steps = at.step + 1, at.n_steps + 1
             done()
-            if at.step == len(todo) or at.step % -(-len(todo) // _TOLD_PER_EPOCH) == 0:
+            is_due = at.step % every == 0 and at.step < len(todo)
+            if is_due or at.step == len(todo) or at.step % -(-len(todo) // _TOLD_PER_EPOCH) == 0:
                 self._told(rate, at)
-            if at.step % every == 0 and at.step < len(todo):
+            if is_due:
                 keep()
         at.epoch, at.step = at.epoch + 1, 0
 

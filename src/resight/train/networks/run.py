@@ -76,6 +76,14 @@ class Run:
         seed: of everything that is drawn.
         tell: takes figures.
         on_judged: takes the number of the judgement and the open-set classification rate; says whether to stop.
+        notes: sentences for the user.
+        baseline: what the network was worth before the first step, if someone is kept back.
+        final: what it is worth in the end.
+        at: where the run stands.
+        best: the tensors of the best network of this stage.
+        pseudo: row to whom a photo without a name is taken for.
+        rates: the open-set classification rate at each judgement.
+        is_stopped: whether `on_judged` said so.
     """
 
     recipe: TrainRecipe
@@ -85,8 +93,11 @@ class Run:
     accelerator: Any
     folder: Path
     seed: int
-    tell: Told
+    tell: Told = lambda figures, at: None
     on_judged: Callable[[int, float], bool] | None = None
+    notes: list[str] = field(default_factory=list)
+    baseline: Judged | None = None
+    final: Judged | None = None
     at: Position = field(default_factory=Position)
     best: dict[str, Tensor] = field(default_factory=dict)
     pseudo: dict[int, str] = field(default_factory=dict)
@@ -108,16 +119,22 @@ class Run:
         """The photos as a stage sees them."""
         return Looks(self.shelf, Augmentation(self.recipe.augmentation, stage.side_px, self.recipe.photos.resize))
 
-    def go(self) -> None:
+    def go(self, rewind: Callable[[int], None] = lambda _: None) -> None:
         """Go on to the end.
+
+        Args:
+            rewind: takes the number of steps that a checkpoint stands at; what was told after that counts no more.
 
         Raises:
             NotFittedError: when a stage has too few individuals, or a loss is no number any more.
             StoreError: when a checkpoint is damaged, or the disk refuses one.
         """
+        self.baseline = self.judged(self.network, self.looks(self.recipe.stages[0]))
         kept = self._restored()
+        rewind(self.at.n_steps)
         while self.at.stage < len(self.recipe.stages) and not self.is_stopped:
             kept = self._stage(self.recipe.stages[self.at.stage], kept)
+        self.final = self.judged(self.network, self.looks(self.recipe.stages[-1]))
 
     def _restored(self) -> Kept:
         """What the last checkpoint holds; nothing when there is none."""

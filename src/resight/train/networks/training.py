@@ -1,0 +1,413 @@
+"""`resight train network`: a whole network learned from the photos of a catalogue, ending in a bundle.
+
+Torch is imported inside the functions that need it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resight import __version__
+from resight.config import NetworkOptions, TrainRecipe
+from resight.core import Catalogue, Estimate
+from resight.embed import Bundle, Learned
+from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError
+from resight.pages.wording import plural
+from resight.pipeline import vectors_for
+from resight.pipeline.gallery import encounter_notes, require_columns
+from resight.store import CatalogueStore
+from resight.train.judging import MEASURES, Judged
+from resight.train.tracking import RunLog, read_run
+
+if TYPE_CHECKING:
+    from resight.train.networks.body import Body
+    from resight.train.networks.run import Run
+
+__all__ = ["NetworkTraining", "train_network"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_RECIPE, _CHECKPOINTS, _BUNDLE = "recipe.toml", "checkpoints", "bundle"
+_BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkTraining:
+    """What was trained, what it is worth, and what came of it.
+
+    Args:
+        run: folder of the run.
+        model: fingerprint of the bundle; None when none was written.
+        bundle: where it lies.
+        variants: kind of a smaller bundle to where it lies; those that lost too much are absent.
+        n_photos: learned from.
+        n_individuals: on them.
+        n_pseudo: photos without a name that took part as someone.
+        n_steps: that were made.
+        figures: measure to figure of the network, on those kept back; they also chose the epoch.
+        baseline: of the network before the first step.
+        gains: of the one over the other.
+        rates: the open-set classification rate at each judgement.
+        n_vectors: of the catalogue that were made for the bundle.
+        seconds: of this process.
+        memory_mb: at most; of the GPU, where there is one, else of the process.
+        notes: sentences for the user.
+    """
+
+    run: Path
+    model: str | None
+    bundle: Path | None
+    variants: Mapping[str, Path]
+    n_photos: int
+    n_individuals: int
+    n_pseudo: int
+    n_steps: int
+    figures: Mapping[str, Estimate]
+    baseline: Mapping[str, Estimate]
+    gains: Mapping[str, Estimate]
+    rates: tuple[float, ...]
+    n_vectors: int = 0
+    seconds: float = 0.0
+    memory_mb: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def best_oscr(self) -> float:
+        """The highest open-set classification rate that was seen; 0 when nobody was kept back."""
+        return max(self.rates, default=0.0)
+
+    def __str__(self) -> str:
+        """What it is worth, a line per measure, and where it lies."""
+        lines = [
+            f"{plural(self.n_photos, 'photo')} of {plural(self.n_individuals, 'individual')}, "
+            f"{plural(self.n_steps, 'step')}, {self.seconds:.0f} s, at most {self.memory_mb:.0f} MB"
+        ]
+        if self.figures:
+            lines.append(f"{'':<7}{'before':<22}{'after':<22}gain")
+            lines += [f"{of:<7}{self.baseline[of]!s:<22}{self.figures[of]!s:<22}{self.gains[of]}" for of in MEASURES]
+        if self.bundle is not None:
+            lines.append(f"bundle: {self.bundle} ({self.model})")
+        lines += [f"{kind} bundle: {place}" for kind, place in self.variants.items()]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping that JSON can hold."""
+        return {
+            "run": str(self.run),
+            "model": self.model,
+            "bundle": None if self.bundle is None else str(self.bundle),
+            "variants": {kind: str(place) for kind, place in self.variants.items()},
+            "n_photos": self.n_photos,
+            "n_individuals": self.n_individuals,
+            "n_pseudo": self.n_pseudo,
+            "n_steps": self.n_steps,
+            "figures": _json(self.figures),
+            "baseline": _json(self.baseline),
+            "gains": _json(self.gains),
+            "rates": list(self.rates),
+            "best_oscr": self.best_oscr,
+            "n_vectors": self.n_vectors,
+            "seconds": self.seconds,
+            "memory_mb": self.memory_mb,
+            "notes": list(self.notes),
+        }
+
+
+def train_network(
+    photos: str | Path | Catalogue,
+    *,
+    run: str | Path,
+    recipe: TrainRecipe | None = None,
+    name: str = "network",
+    seed: int = 0,
+    mlflow: str | None = None,
+    backbone: Any = None,
+    on_judged: Callable[[int, float], bool] | None = None,
+    export: bool = True,
+) -> NetworkTraining:
+    """Train a network, judge it by encounters and individuals that it never saw, and write it as a bundle.
+
+    A run that was killed goes on where its last checkpoint stands, when it is called with the same arguments again. Under
+    `accelerate launch` several processes share the work.
+
+    Args:
+        photos: a catalogue on disk, or one in memory. One on disk keeps the bundle and gets its vectors.
+        run: folder of the run; new, or that of an interrupted one.
+        recipe: what is trained, and how; default: `individuals`.
+        name: of the bundle.
+        seed: of everything that is drawn.
+        mlflow: where MLflow keeps what it shows, see `RunLog`; None for files alone.
+        backbone: a torch module (B, 3, S, S) → (B, C, h, w), or a `Body`, in place of the recipe's.
+        on_judged: takes the number of each judgement and the open-set classification rate; says whether to stop.
+        export: write the bundle.
+
+    Raises:
+        MissingExtraError: when a package of the extra `train` is absent.
+        NotFittedError: when too few individuals were met again to judge by, or take part in a stage.
+        UnknownNameError: when there is no such column or backbone.
+        ConfigError: when a setting does not fit the machine or the backbone.
+        InputError: when nothing is labelled, or the run is finished.
+        MismatchError: when the folder holds another run, or bundle and network do not agree.
+        StoreError: when there is no catalogue, or the disk refuses.
+
+    Example:
+        >>> print(train_network("mine", run="runs/first", recipe=TrainRecipe.read("humpback")))  # doctest: +SKIP
+    """
+    asked = TrainRecipe.default() if recipe is None else recipe
+    folder = Path(run)
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"expected a name of small letters, digits, '-', '_' and '.' for the bundle, found '{name}'", key="name"
+        )
+    require_training()
+    store = None if isinstance(photos, Catalogue) else CatalogueStore.open(photos)
+    catalogue = photos if isinstance(photos, Catalogue) else store.catalogue()  # type: ignore[union-attr]
+    _refuse_unlabelled(catalogue, asked)
+    parameters = {
+        "recipe": asked.to_json(),
+        "recipe_fingerprint": asked.fingerprint,
+        "photos": photos_fingerprint(catalogue),
+        "seed": seed,
+        "backbone": "the recipe's" if backbone is None else type(backbone).__name__,
+    }
+    _refuse_another(folder, parameters)
+    begun = time.perf_counter()
+    with _logged(folder, name, parameters, mlflow) as log:
+        learned = _learned(catalogue, asked, folder, seed, log, backbone, on_judged)
+        found = _result(learned, folder)
+        if export and learned.accelerator.is_main_process and not learned.is_stopped:
+            found = _exported(learned, found, store, name, seed)
+            log.artefact(folder / _BUNDLE)
+        found = replace(found, seconds=time.perf_counter() - begun, memory_mb=_memory_mb())
+        if not learned.is_stopped:
+            log.finish(found.to_json())
+    return found
+
+
+def require_training() -> None:
+    """Refuse to begin where a package that training needs is absent.
+
+    Raises:
+        MissingExtraError: names the command that installs it.
+    """
+    for module, package in (("torch", "torch"), ("accelerate", "accelerate"), ("torchvision", "torchvision")):
+        try:
+            __import__(module)
+        except ImportError as error:
+            raise MissingExtraError(package, "train", "training a network") from error
+
+
+def photos_fingerprint(photos: Catalogue) -> str:
+    """A hash of what a training takes from a catalogue: the photos and what is said of them."""
+    digest = hashlib.blake2b(digest_size=16)
+    for row in photos.frame.iter_rows():
+        digest.update(repr(row).encode())
+    return digest.hexdigest()
+
+
+def _refuse_unlabelled(catalogue: Catalogue, recipe: TrainRecipe) -> None:
+    labelled = catalogue.labelled()
+    if not len(labelled):
+        raise InputError("expected labelled photos to learn from, found none: label them in the catalogue first")
+    require_columns(labelled, recipe.same)
+    require_columns(labelled, [loss.of for loss in recipe.losses if loss.of != "individual"])
+
+
+def _refuse_another(folder: Path, parameters: Mapping[str, Any]) -> None:
+    """A folder holds one run."""
+    if not (folder / "run.json").exists():
+        return
+    before = read_run(folder)
+    if before["state"] == "finished":
+        raise InputError(f"expected a new folder for the run, found a finished one in {folder}: give another place")
+    differing = [key for key, value in parameters.items() if before["parameters"].get(key) != value]
+    if differing:
+        raise MismatchError(
+            f"expected the run in {folder} to go on with what it began with, found other {', '.join(differing)}: "
+            "give another folder, or what it had"
+        )
+
+
+@contextmanager
+def _logged(folder: Path, name: str, parameters: Mapping[str, Any], mlflow: str | None) -> Iterator[Any]:
+    """The record of the run, by the first process; the others keep none."""
+    from accelerate import PartialState
+
+    if not PartialState().is_main_process:
+        yield _Silent()
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with RunLog(folder, name=name, parameters=parameters, mlflow=mlflow) as log:
+        (folder / _RECIPE).write_text(TrainRecipe.model_validate(parameters["recipe"], strict=False).to_toml(), "utf-8")
+        yield log
+
+
+class _Silent:
+    """Takes what a record takes, and keeps nothing."""
+
+    def __getattr__(self, _: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+def _learned(
+    photos: Catalogue,
+    recipe: TrainRecipe,
+    folder: Path,
+    seed: int,
+    log: RunLog,
+    backbone: Any,
+    on_judged: Callable[[int, float], bool] | None,
+) -> Run:
+    """The network, from what a checkpoint holds to the end of its stages."""
+    import torch
+    from accelerate import Accelerator
+
+    from resight.train.networks.members import Members
+    from resight.train.networks.photos import PhotoShelf
+    from resight.train.networks.run import Run
+
+    precision = {"full": "no"}.get(recipe.loop.precision, recipe.loop.precision)
+    accelerator = Accelerator(mixed_precision=precision)
+    n = recipe.sampling.n_photos_per_batch
+    if n % accelerator.num_processes:
+        raise ConfigError(
+            f"expected n_photos_per_batch that {accelerator.num_processes} processes can share evenly, found {n}",
+            key="n_photos_per_batch",
+        )
+    torch.manual_seed(seed)
+    body = _body(recipe.network, recipe.stages[0].side_px, backbone)
+    shelf = PhotoShelf(photos, recipe.photos, max(stage.side_px for stage in recipe.stages))
+    failures = shelf.read_all()
+    members = Members.of(photos, [one.image_id for one in failures], recipe, seed)
+    run = Run(recipe, body, members, shelf, accelerator, folder / _CHECKPOINTS, seed, on_judged=on_judged)
+    run.tell = lambda figures, at: log.figure(
+        figures, stage=recipe.stages[at.stage].name, epoch=at.epoch, step=at.n_steps
+    )
+    run.notes = [*encounter_notes(photos.labelled()), *(f"{one.path}: {one.reason}" for one in failures)]
+    run.go(rewind=log.rewind)
+    return run
+
+
+def _body(options: NetworkOptions, side_px: int, backbone: Any) -> Body:
+    from resight.train.networks.backbones import body
+    from resight.train.networks.body import Body, body_of
+
+    if backbone is None:
+        return body(options, side_px)
+    return backbone if isinstance(backbone, Body) else body_of(backbone, side_px=side_px)
+
+
+def _result(run: Run, folder: Path) -> NetworkTraining:
+    figures, baseline, gains = {}, {}, {}
+    before, after = run.baseline, run.final
+    if before is not None and after is not None:
+        for of in MEASURES:
+            figures[of], baseline[of] = after.estimate(of), before.estimate(of)
+            gains[of] = after.estimate(of, over=before)
+    learned = run.photos.select(run.members.learn)
+    return NetworkTraining(
+        run=folder,
+        model=None,
+        bundle=None,
+        variants={},
+        n_photos=len(learned),
+        n_individuals=learned.n_identities,
+        n_pseudo=len(run.pseudo),
+        n_steps=run.at.n_steps,
+        figures=figures,
+        baseline=baseline,
+        gains=gains,
+        rates=tuple(run.rates),
+        notes=tuple(run.notes),
+    )
+
+
+def _exported(
+    run: Run, found: NetworkTraining, store: CatalogueStore | None, name: str, seed: int
+) -> NetworkTraining:
+    """The bundle in the folder of the run; a catalogue on disk keeps it and gets its vectors."""
+    from resight.train.bundles import draft_folder, publish
+    from resight.train.networks.export import write_bundle
+
+    with draft_folder(found.run) as draft:
+        written = write_bundle(run.network, _facts(run, found, name, seed), run.photos, draft)
+        publish(draft, found.run / _BUNDLE)
+    place = found.run / _BUNDLE
+    n_vectors = vectors_for(store, place) if store is not None else 0
+    return replace(
+        found,
+        model=Bundle.load(place).model_id,
+        bundle=place,
+        n_vectors=n_vectors,
+        notes=(*found.notes, *written.notes),
+    )
+
+
+def _facts(run: Run, found: NetworkTraining, name: str, seed: int) -> Any:
+    from resight.train.networks.export import BundleFacts
+
+    body, recipe = run.body, run.recipe
+    learned = Learned(
+        base=f"{recipe.network.backbone} ({body.source})",
+        method="network " + ", ".join(loss.title for loss in recipe.losses),
+        setting=f"{found.n_steps} steps",
+        photos=photos_fingerprint(run.photos),
+        n_photos=found.n_photos,
+        n_individuals=found.n_individuals,
+        seed=seed,
+        recipe=recipe.to_json(),
+        versions=_versions(),
+        figures=_json(found.figures),
+        baseline=_json(found.baseline),
+        gains=_json(found.gains),
+    )
+    return BundleFacts(
+        name=name,
+        summary=f"{recipe.network.backbone} trained on {found.n_photos} photos of {found.n_individuals} individuals",
+        side=recipe.stages[-1].side_px,
+        resize=recipe.photos.resize,
+        mean=body.mean,
+        std=body.std,
+        licence=body.licence,
+        commercial_use=body.commercial_use,
+        authors=body.authors,
+        source=body.source,
+        changes=f"trained by resight {__version__}",
+        learned=learned,
+    )
+
+
+def _versions() -> dict[str, str]:
+    import accelerate
+    import torch
+
+    return {
+        "resight": __version__,
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+        "accelerate": str(accelerate.__version__),
+    }
+
+
+def _memory_mb() -> float:
+    """What was used at most: of the GPU, where there is one, else of the process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated()) / 1e6
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT / 1e6
+
+
+def _json(figures: Mapping[str, Estimate]) -> dict[str, dict[str, float | int | None]]:
+    return {name: one.to_json() for name, one in figures.items()}

@@ -20,8 +20,9 @@ from resight.pages.wording import plural
 from resight.pipeline.bundles import bundle_place, external_model_of, keep_bundle
 from resight.pipeline.gallery import encounter_notes, fingerprint, labelled_gallery, require_columns
 from resight.store import CatalogueStore
+from resight.train.bundles import publish, refuse_taken
 from resight.train.examples import Examples
-from resight.train.heads.bundle import agreement, draft_bundle, publish, refuse_taken
+from resight.train.heads.bundle import agreement, draft_bundle
 from resight.train.heads.trials import Tried, fitted, try_heads
 from resight.train.judging import MEASURES, NONE, Chosen, Verdicts, choose_head
 from resight.train.losses import require_torch
@@ -187,7 +188,7 @@ def _written(
     learned = _learned(found, examples, one, recipe, seed)
     with draft_bundle(place, head, learned, name, beside=store.folder / "models") as draft:
         made = Bundle.load(draft)
-        n_checked, _ = agreement(made, base, head, examples.catalogue)
+        n_checked = agreement(made, base, head, examples.catalogue).n_photos
         kept = store.folder / "models" / keep_bundle(store, draft).model_id
         if out is not None:
             publish(draft, Path(out))

@@ -46,6 +46,9 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "lighterglue": "resight.rerank.learned:LearnedMatcher",
         "superglue": "resight.rerank.superglue:Superglue",
     },
+    "backbones": {
+        "efficientnet-lite0": "resight.train.networks.backbones:lite0",
+    },
     "exports": {
         "csv": "resight.datasets.wildlife:TableExport",
         "wildlife": "resight.datasets.wildlife:WildlifeExport",

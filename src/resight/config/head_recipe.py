@@ -6,6 +6,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resight.config.loss_options import (
+    ArcFaceMargin,
+    CosFaceMargin,
+    ProxyAnchorPull,
+    SubCentreMargin,
+    SupConPull,
+    TripletPull,
+)
 from resight.config.options import NamedOptions, Names, Options, named_twice
 from resight.config.recipe import Recipe
 
@@ -105,89 +113,56 @@ class _CentresBase(_LearnedBase):
     centre_learning_rate: Positive = 0.01
 
 
-class ArcFaceOptions(_CentresBase):
-    """ArcFace: each photo lies nearer to its individual's centre than to any other, by an angle.
-
-    Args:
-        margin_rad: that angle.
-    """
+class ArcFaceOptions(_CentresBase, ArcFaceMargin):
+    """See `ArcFaceMargin`."""
 
     kind: Literal["arcface"] = "arcface"
-    margin_rad: Angle = 0.3
 
 
-class SubCentreOptions(_CentresBase):
-    """Sub-centre ArcFace with a margin per class: an individual has several centres, and the rare have more margin.
-
-    The margin of an individual with n photos is `margin_rad + margin_extra_rad * n ** -margin_power`.
-
-    Args:
-        n_centres: of each individual.
-        margin_rad: of an individual with very many photos.
-        margin_extra_rad: more of it for an individual with one photo.
-        margin_power: how fast that falls with the number of photos.
-    """
+class SubCentreOptions(_CentresBase, SubCentreMargin):
+    """See `SubCentreMargin`."""
 
     kind: Literal["subcentre-arcface"] = "subcentre-arcface"
-    n_centres: Count = 2
-    margin_rad: Angle = 0.05
-    margin_extra_rad: Angle = 0.5
-    margin_power: Positive = 0.25
 
 
-class CosFaceOptions(_CentresBase):
-    """CosFace: each photo is more alike to its individual's centre than to any other, by a cosine.
-
-    Args:
-        margin: that cosine.
-    """
+class CosFaceOptions(_CentresBase, CosFaceMargin):
+    """See `CosFaceMargin`."""
 
     kind: Literal["cosface"] = "cosface"
-    margin: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
-class ProxyAnchorOptions(_LearnedBase):
-    """Proxy-anchor: each individual's centre pulls its photos and pushes the others, the hardest most.
+class ProxyAnchorOptions(_LearnedBase, ProxyAnchorPull):
+    """See `ProxyAnchorPull`.
 
     Args:
-        margin: of the cosines, to both sides.
-        alpha: how much the hardest count.
         n_photos_each: of an individual in a batch.
         centre_learning_rate: of the centres.
     """
 
     kind: Literal["proxy-anchor"] = "proxy-anchor"
-    margin: Weight = 0.1
-    alpha: Positive = 8.0
     n_photos_each: Annotated[int, Field(ge=1)] = 4
     centre_learning_rate: Positive = 0.01
 
 
-class SupConOptions(_LearnedBase):
-    """Supervised contrastive: photos of one individual are more alike than those of others in the batch.
+class SupConOptions(_LearnedBase, SupConPull):
+    """See `SupConPull`.
 
     Args:
-        temperature: the lower, the more the hardest count.
         n_photos_each: of an individual in a batch.
     """
 
     kind: Literal["supcon"] = "supcon"
-    temperature: Positive = 0.1
     n_photos_each: Annotated[int, Field(ge=2)] = 4
 
 
-class TripletOptions(_LearnedBase):
-    """Triplet: a photo is nearer to one of its individual than to one of another, by a margin.
+class TripletOptions(_LearnedBase, TripletPull):
+    """See `TripletPull`.
 
     Args:
-        margin: of the distance between unit vectors.
-        mining: which triplets of a batch count: "all" that break the margin, those that are "hard", or "semihard".
         n_photos_each: of an individual in a batch.
     """
 
     kind: Literal["triplet"] = "triplet"
-    margin: Positive = 0.2
-    mining: Literal["all", "hard", "semihard"] = "all"
     n_photos_each: Annotated[int, Field(ge=2)] = 4
 
 

@@ -1,4 +1,4 @@
-"""The losses that a head learns by: margins between classes, proxies, and pairs.
+"""The losses that heads and networks learn by: margins between classes, proxies, and pairs.
 
 Margin softmax (ArcFace, its sub-centres, CosFace) is computed here and not by pytorch-metric-learning, since
 it takes a margin per class, touches the photo's own class alone, and may hold a batch against a draw of the
@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from resight.config import (
-    ArcFaceOptions,
-    CentreOptions,
-    CosFaceOptions,
-    LearnedOptions,
-    PairOptions,
-    ProxyAnchorOptions,
-    SubCentreOptions,
-    SupConOptions,
+from resight.config import CosFaceOptions, LearnedOptions, PairOptions, SubCentreOptions
+from resight.config.loss_options import (
+    ArcFaceMargin,
+    ContrastivePull,
+    Margin,
+    ProxyAnchorPull,
+    Pull,
+    SubCentreMargin,
+    SupConPull,
 )
 from resight.errors import MissingExtraError
 
-__all__ = ["HeadLoss", "MarginSoftmax", "class_margins", "loss_of", "require_torch"]
+__all__ = ["HeadLoss", "MarginSoftmax", "class_margins", "library_loss", "loss_of", "require_torch"]
 
 Tensor = Any
 """A torch tensor: torch is imported where it is used, so that all else works without it."""
@@ -64,7 +64,9 @@ class MarginSoftmax:
         scale: of the cosines.
         is_angle: whether the margins are angles.
         n_classes: that a batch is held against: its own, and others drawn anew (An et al., 2021); above 1.
-        generator: draws them.
+        generator: draws them; None for torch's own.
+        weights: (C,) tensor, how much the photos of each class count; None for all alike.
+        is_sparse: whether a step may change the centres of the drawn classes alone.
     """
 
     centres: Tensor
@@ -73,7 +75,9 @@ class MarginSoftmax:
     scale: float
     is_angle: bool
     n_classes: int
-    generator: Any
+    generator: Any = None
+    weights: Tensor | None = None
+    is_sparse: bool = True
 
     def __call__(self, vectors: Tensor, classes: Tensor) -> Tensor:
         """The mean loss of (B, E) vectors of unit length, of (B,) classes."""
@@ -82,7 +86,10 @@ class MarginSoftmax:
         cosines, place = self._cosines(vectors, classes)
         own = cosines.gather(1, place[:, None])
         changed = self._with_margin(own, self.margins[classes][:, None])
-        return functional.cross_entropy(self.scale * cosines.scatter(1, place[:, None], changed), place)
+        scores = self.scale * cosines.scatter(1, place[:, None], changed)
+        if self.weights is None:
+            return functional.cross_entropy(scores, place)
+        return (functional.cross_entropy(scores, place, reduction="none") * self.weights[classes]).mean()
 
     def _cosines(self, vectors: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """(B, n) the cosine to the nearest centre of each class held against, and (B,) which of these is the own."""
@@ -92,8 +99,9 @@ class MarginSoftmax:
         centres, place = self.centres, classes
         if not self.holds_all:
             drawn = self._drawn(classes)
-            rows = (drawn[:, None] * self.n_centres + torch.arange(self.n_centres)).flatten()
-            centres, place = functional.embedding(rows, self.centres, sparse=True), torch.searchsorted(drawn, classes)
+            rows = (drawn[:, None] * self.n_centres + torch.arange(self.n_centres, device=drawn.device)).flatten()
+            centres = functional.embedding(rows, self.centres, sparse=self.is_sparse)
+            place = torch.searchsorted(drawn, classes)
         near = functional.normalize(centres, dim=1)
         return (vectors @ near.T).unflatten(1, (-1, self.n_centres)).amax(2), place
 
@@ -108,9 +116,9 @@ class MarginSoftmax:
 
         n_all = len(self.margins)
         own = torch.unique(classes)
-        is_other = torch.ones(n_all, dtype=torch.bool)
+        is_other = torch.ones(n_all, dtype=torch.bool, device=own.device)
         is_other[own] = False
-        mixed = torch.randperm(n_all, generator=self.generator)
+        mixed = torch.randperm(n_all, generator=self.generator, device=own.device)
         others = mixed[is_other[mixed]][: max(self.n_classes - len(own), 0)]
         return torch.cat([own, others]).sort().values
 
@@ -136,17 +144,17 @@ def require_torch(kind: str) -> None:
             raise MissingExtraError(package, "train", job) from error
 
 
-def class_margins(options: CentreOptions, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def class_margins(options: Margin, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """(C,) the margin of each class by its number of photos; with sub-centres it falls with them.
 
     Example:
-        >>> class_margins(SubCentreOptions(), np.array([1, 16])).round(2).astype(str).tolist()
+        >>> class_margins(SubCentreMargin(), np.array([1, 16])).round(2).astype(str).tolist()
         ['0.55', '0.3']
     """
-    if isinstance(options, SubCentreOptions):
+    if isinstance(options, SubCentreMargin):
         extra = options.margin_extra_rad * counts.astype(np.float64) ** -options.margin_power
         return (options.margin_rad + extra).astype(np.float32)
-    margin = options.margin_rad if isinstance(options, ArcFaceOptions) else options.margin
+    margin = options.margin_rad if isinstance(options, ArcFaceMargin) else options.margin
     return np.full(len(counts), margin, np.float32)
 
 
@@ -162,7 +170,9 @@ def loss_of(options: LearnedOptions, means: Tensor, counts: npt.NDArray[np.int64
     import torch
 
     if isinstance(options, PairOptions):
-        return _from_library(options, means, len(counts))
+        proxies = torch.nn.Parameter(torch.nn.functional.normalize(means, dim=1))
+        has_centres = isinstance(options, ProxyAnchorPull)
+        return HeadLoss(library_loss(options, proxies), proxies if has_centres else None)
     n_centres = options.n_centres if isinstance(options, SubCentreOptions) else 1
     centres = torch.nn.functional.normalize(means, dim=1).repeat_interleave(n_centres, 0)
     if n_centres > 1:  # several in one place would stay together
@@ -177,17 +187,28 @@ def loss_of(options: LearnedOptions, means: Tensor, counts: npt.NDArray[np.int64
     return HeadLoss(softmax, centres, is_sparse=not softmax.holds_all)
 
 
-def _from_library(options: PairOptions, means: Tensor, n_classes: int) -> HeadLoss:
+def library_loss(options: Pull, centres: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """A loss of pytorch-metric-learning with its miner.
+
+    Args:
+        options: which one.
+        centres: (C, D) tensor that learns, of proxy-anchor; the others leave it alone.
+    """
     import torch
     from pytorch_metric_learning import losses, miners
 
-    if isinstance(options, SupConOptions):
-        return HeadLoss(losses.SupConLoss(temperature=options.temperature))
-    if isinstance(options, ProxyAnchorOptions):
+    if isinstance(options, SupConPull):
+        return losses.SupConLoss(temperature=options.temperature)  # type: ignore[no-any-return]
+    if isinstance(options, ProxyAnchorPull):
         with torch.random.fork_rng(devices=[]):  # it draws proxies, which are put aside
-            proxy = losses.ProxyAnchorLoss(n_classes, means.shape[1], margin=options.margin, alpha=options.alpha)
-        proxy.proxies.data = torch.nn.functional.normalize(means, dim=1)
-        return HeadLoss(proxy, proxy.proxies)
-    mining = miners.TripletMarginMiner(margin=options.margin, type_of_triplets=options.mining)
-    triplet = losses.TripletMarginLoss(margin=options.margin)
-    return HeadLoss(lambda vectors, classes: triplet(vectors, classes, mining(vectors, classes)))
+            proxy = losses.ProxyAnchorLoss(*centres.shape, margin=options.margin, alpha=options.alpha)
+        del proxy.proxies
+        proxy.proxies = centres
+        return proxy  # type: ignore[no-any-return]
+    if isinstance(options, ContrastivePull):
+        loss = losses.ContrastiveLoss(pos_margin=0, neg_margin=options.margin)
+        mining = None if options.mining == "all" else miners.BatchHardMiner()
+    else:
+        loss = losses.TripletMarginLoss(margin=options.margin)
+        mining = miners.TripletMarginMiner(margin=options.margin, type_of_triplets=options.mining)
+    return lambda vectors, classes: loss(vectors, classes, mining and mining(vectors, classes))

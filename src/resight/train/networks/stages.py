@@ -1,0 +1,144 @@
+"""A stage made ready: its photos in order, its losses, its optimiser and its rates.
+
+A torch module through and through: imported only inside functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from resight.config import LoopOptions, StageOptions, TrainRecipe
+from resight.train.networks.losses import Criterion
+from resight.train.networks.network import Learner
+from resight.train.networks.photos import Look
+from resight.train.networks.roster import Roster
+from resight.train.networks.sampling import class_weights, epoch_batches
+
+__all__ = ["Batch", "Schedule", "criteria_for", "optimiser_for", "steps_of_epoch"]
+
+Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Looks that are taken together by one process.
+
+    Args:
+        looks: at photos of the catalogue.
+        classes: name of a loss to the class of each look.
+    """
+
+    looks: list[Look]
+    classes: Mapping[str, Codes]
+
+
+def steps_of_epoch(
+    roster: Roster, recipe: TrainRecipe, *, seed: int, stage: int, epoch: int, rank: int = 0, n_processes: int = 1
+) -> Iterator[list[Batch]]:
+    """The steps of an epoch, each of so many batches as are accumulated; of each batch one process's part.
+
+    What an epoch holds follows from the arguments alone.
+    """
+    options = recipe.sampling
+    seed_of_stage = int(np.random.SeedSequence([seed, stage]).generate_state(1)[0])
+    batches = epoch_batches(roster.individuals.codes, roster.encounters, options, seed=seed_of_stage, epoch=epoch)
+    n_together = options.n_accumulated
+    for first in range(0, len(batches), n_together):
+        yield [
+            _part(roster, recipe, batches[number], (seed_of_stage, epoch, number), rank, n_processes)
+            for number in range(first, min(first + n_together, len(batches)))
+        ]
+
+
+def _part(
+    roster: Roster, recipe: TrainRecipe, batch: Codes, place: tuple[int, ...], rank: int, n_processes: int
+) -> Batch:
+    draws = np.random.SeedSequence(place).generate_state(len(batch), np.uint64)[rank::n_processes]
+    members = batch[rank::n_processes]
+    mirrored = (draws >> np.uint64(63)).astype(bool) & (recipe.photos.mirror != "no")
+    seeds = draws & np.uint64(2**62 - 1)
+    looks = [
+        Look(int(row), int(seed), bool(flip))
+        for row, seed, flip in zip(roster.rows[members], seeds, mirrored, strict=True)
+    ]
+    classes = {}
+    for name, of in roster.classes.items():
+        codes = of.codes[members]
+        classes[name] = np.where(mirrored & (codes >= 0), of.mirrored[codes], codes)
+    return Batch(looks, classes)
+
+
+def criteria_for(roster: Roster, recipe: TrainRecipe, dimension: int) -> dict[str, Criterion]:
+    """The losses of a stage, their centres where chance put them."""
+    how = recipe.sampling.class_weights
+    found = {}
+    for loss in recipe.losses:
+        of = roster.classes[loss.title]
+        counts = of.counts
+        counts = np.where(counts > 0, counts, counts[of.mirrored])  # a mirrored class has as many as its own
+        found[loss.title] = Criterion(loss, counts, dimension, class_weights(counts, how))
+    return found
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How fast is learned, by the share of a stage's steps that are done.
+
+    Args:
+        options: of the stage.
+        n_steps: of the stage.
+    """
+
+    options: StageOptions
+    n_steps: int
+
+    def share(self, step: int) -> float:
+        """What a step takes of the highest rate, 0 to 1."""
+        n_rising = math.ceil(self.options.warm_up * self.n_steps)
+        if step < n_rising:
+            return (step + 1) / n_rising
+        if self.options.schedule == "constant":
+            return 1.0
+        done = (step - n_rising) / max(self.n_steps - n_rising, 1)
+        return 0.5 * (1 + math.cos(math.pi * done))
+
+    def put(self, optimiser: torch.optim.Optimizer, step: int) -> float:
+        """Set the rates of all groups for a step; gives that of what stands behind the body."""
+        share = self.share(step)
+        for group in optimiser.param_groups:
+            group["lr"] = share * group["highest"]
+        return share * self.options.learning_rate
+
+
+def optimiser_for(learner: Learner, stage: StageOptions, loop: LoopOptions) -> torch.optim.Optimizer:
+    """The optimiser of a stage: the body at its own rate; norms, biases and centres without decay."""
+    body = {id(weight) for weight in learner.network.body.parameters()}
+    centres = {id(weight) for weight in learner.criteria.parameters()}
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for weight in _learning(learner):
+        decays = weight.ndim > 1 and id(weight) not in centres
+        groups.setdefault((id(weight) in body, decays), []).append(weight)
+    rates = {True: stage.backbone_learning_rate, False: stage.learning_rate}
+    settings = [
+        {
+            "params": weights,
+            "lr": rates[in_body],
+            "highest": rates[in_body],
+            "weight_decay": loop.weight_decay if decays else 0.0,
+        }
+        for (in_body, decays), weights in groups.items()
+    ]
+    if loop.optimiser == "sgd":
+        return torch.optim.SGD(settings, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(settings)
+
+
+def _learning(module: nn.Module) -> Iterator[nn.Parameter]:
+    return (weight for weight in module.parameters() if weight.requires_grad)

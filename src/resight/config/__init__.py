@@ -30,6 +30,7 @@ from resight.config.loss_options import (
     SupConLoss,
     TripletLoss,
 )
+from resight.config.overrides import overridden, setting_at, settings_of
 from resight.config.rerank_recipe import (
     AgreementOptions,
     CohortOptions,
@@ -45,6 +46,7 @@ from resight.config.rerank_recipe import (
     ScorerOptions,
     ShortlistOptions,
 )
+from resight.config.space import ChoiceParameter, RangeParameter, SpaceRecipe, WholeParameter
 from resight.config.train_recipe import (
     ExportOptions,
     HoldOutOptions,
@@ -63,6 +65,7 @@ __all__ = [
     "AugmentationOptions",
     "BatchLoss",
     "CentreOptions",
+    "ChoiceParameter",
     "ClassLoss",
     "CohortOptions",
     "CohortScorerOptions",
@@ -89,11 +92,13 @@ __all__ = [
     "PhotoOptions",
     "ProxyAnchorLoss",
     "ProxyAnchorOptions",
+    "RangeParameter",
     "RerankRecipe",
     "SamplingOptions",
     "ScorerOptions",
     "ShortlistOptions",
     "SoftmaxLoss",
+    "SpaceRecipe",
     "StageOptions",
     "SubCentreLoss",
     "SubCentreOptions",
@@ -104,4 +109,8 @@ __all__ = [
     "TripletOptions",
     "ValidationOptions",
     "WhiteningOptions",
+    "WholeParameter",
+    "overridden",
+    "setting_at",
+    "settings_of",
 ]

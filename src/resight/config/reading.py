@@ -75,6 +75,24 @@ def parsed(model: type[Model], text: str, place: str) -> Model:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{place}: expected TOML, found otherwise: {error}", key="") from error
+    return _validated(model, values, text, place)
+
+
+def checked(model: type[Model], values: Mapping[str, Any], place: str) -> Model:
+    """The model of a mapping that stands in no file.
+
+    Args:
+        model: what it describes.
+        values: as TOML would hold them.
+        place: where it comes from, for the sentence.
+
+    Raises:
+        ConfigError: when a key is unknown, missing, of another kind or out of range.
+    """
+    return _validated(model, values, "", place)
+
+
+def _validated(model: type[Model], values: Mapping[str, Any], text: str, place: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:

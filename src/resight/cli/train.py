@@ -1,4 +1,4 @@
-"""Training: a head on the vectors that a catalogue holds."""
+"""Training: a head on the vectors that a catalogue holds, or a whole network on its photos."""
 
 from __future__ import annotations
 
@@ -47,6 +47,47 @@ def head(
         model=model,
         same=same or (),
         only=only or (),
+        seed=seed,
+    )
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))
+    if found.bundle is not None:
+        typer.echo(f"next: resight calibrate --catalogue {catalogue} --model {found.bundle}", err=True)
+
+
+@app.command()
+def network(
+    catalogue: Folder,
+    run: Annotated[Path, typer.Option(help="Folder of the run: a new one, or an interrupted one that goes on.")],
+    recipe: Annotated[str, typer.Option(help="TOML recipe: a file, or the name of one that ships.")] = "individuals",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A key of the recipe and its value, such as stages.0.n_epochs=4; may be repeated."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the new bundle.")] = "network",
+    same: Same = None,
+    mlflow: Annotated[
+        str | None, typer.Option(help="Where MLflow keeps what it shows: the folder of the runs, or a server.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Learn a whole network, stage by stage; the same command goes on with a run that was interrupted.
+
+    Example:  resight train network --catalogue mine --recipe humpback --run runs/first
+    """
+    from resight.config import TrainRecipe
+    from resight.config.overrides import overridden, settings_of
+    from resight.train import train_network
+
+    asked = overridden(TrainRecipe.read(recipe), settings_of(set_ or ()), "--set")
+    found = train_network(
+        catalogue,
+        run=run,
+        recipe=asked.model_copy(update={"same": tuple(same)}) if same else asked,
+        name=name,
+        mlflow=mlflow,
         seed=seed,
     )
     for note in found.notes:

@@ -19,6 +19,9 @@ __all__ = ["Classes", "Roster", "roster_of", "synthetic_marks"]
 
 Codes = npt.NDArray[np.int64]
 
+_LEAST = 2
+"""Individuals of a stage: one alone teaches nothing."""
+
 _SWAPPED = {"left": "right", "right": "left"}
 
 
@@ -83,21 +86,26 @@ def roster_of(
     frame = frame.with_columns(pl.Series("synthetic", is_fake))
     keys = ["identity", "synthetic", *recipe.same]
     codes = codes_of(frame, keys)
-    enough = np.bincount(codes)[codes] >= stage.min_photos
+    enough = np.bincount(codes)[codes] >= max(stage.min_photos, _needed(recipe))
+    if len(np.unique(codes[enough])) < _LEAST:
+        raise NotFittedError(
+            f"expected at least {_LEAST} individuals in stage '{stage.name}', found {len(np.unique(codes[enough]))}: "
+            "lower min_photos or rare_below, or label more"
+        )
     codes, kept = merge_rare(codes[enough], recipe.sampling)
     chosen = np.flatnonzero(enough)[kept]
     frame, rows = frame[chosen], rows[chosen]
     individuals = _individuals(frame, codes, keys, recipe)
-    if len(individuals.names) < 2:
-        raise NotFittedError(
-            f"expected at least 2 individuals in stage '{stage.name}', found {len(individuals.names)}: lower "
-            "min_photos or rare_below, or label more"
-        )
     encounters = codes_of(frame.select(pl.coalesce("encounter", "image_id").alias("met")), ["met"])
     classes = {
         loss.title: individuals if loss.of == "individual" else _of_column(frame, loss.of) for loss in recipe.losses
     }
     return Roster(rows, individuals, encounters, classes)
+
+
+def _needed(recipe: TrainRecipe) -> int:
+    """Photos that an individual needs so as not to be dropped as rare."""
+    return recipe.sampling.rare_below if recipe.sampling.rare == "drop" else 0
 
 
 def _individuals(frame: pl.DataFrame, codes: Codes, keys: list[str], recipe: TrainRecipe) -> Classes:

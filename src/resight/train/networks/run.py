@@ -93,7 +93,7 @@ class Run:
     accelerator: Any
     folder: Path
     seed: int
-    tell: Told = lambda figures, at: None
+    tell: Told = lambda *_: None
     on_judged: Callable[[int, float], bool] | None = None
     notes: list[str] = field(default_factory=list)
     baseline: Judged | None = None

@@ -26,7 +26,7 @@ from resight.pages.wording import plural
 from resight.pipeline import vectors_for
 from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.store import CatalogueStore
-from resight.train.judging import MEASURES, Judged
+from resight.train.judging import MEASURES
 from resight.train.tracking import RunLog, read_run
 
 if TYPE_CHECKING:
@@ -87,10 +87,8 @@ class NetworkTraining:
 
     def __str__(self) -> str:
         """What it is worth, a line per measure, and where it lies."""
-        lines = [
-            f"{plural(self.n_photos, 'photo')} of {plural(self.n_individuals, 'individual')}, "
-            f"{plural(self.n_steps, 'step')}, {self.seconds:.0f} s, at most {self.memory_mb:.0f} MB"
-        ]
+        what = f"{plural(self.n_photos, 'photo')} of {plural(self.n_individuals, 'individual')}"
+        lines = [f"{what}, {plural(self.n_steps, 'step')}, {self.seconds:.0f} s, at most {self.memory_mb:.0f} MB"]
         if self.figures:
             lines.append(f"{'':<7}{'before':<22}{'after':<22}gain")
             lines += [f"{of:<7}{self.baseline[of]!s:<22}{self.figures[of]!s:<22}{self.gains[of]}" for of in MEASURES]
@@ -136,8 +134,8 @@ def train_network(
 ) -> NetworkTraining:
     """Train a network, judge it by encounters and individuals that it never saw, and write it as a bundle.
 
-    A run that was killed goes on where its last checkpoint stands, when it is called with the same arguments again. Under
-    `accelerate launch` several processes share the work.
+    A run that was killed goes on where its last checkpoint stands, when it is called with the same arguments again.
+    Under `accelerate launch` several processes share the work.
 
     Args:
         photos: a catalogue on disk, or one in memory. One on disk keeps the bundle and gets its vectors.
@@ -331,9 +329,7 @@ def _result(run: Run, folder: Path) -> NetworkTraining:
     )
 
 
-def _exported(
-    run: Run, found: NetworkTraining, store: CatalogueStore | None, name: str, seed: int
-) -> NetworkTraining:
+def _exported(run: Run, found: NetworkTraining, store: CatalogueStore | None, name: str, seed: int) -> NetworkTraining:
     """The bundle in the folder of the run; a catalogue on disk keeps it and gets its vectors."""
     from resight.train.bundles import draft_folder, publish
     from resight.train.networks.export import write_bundle

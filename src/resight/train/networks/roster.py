@@ -116,7 +116,7 @@ def _individuals(frame: pl.DataFrame, codes: Codes, keys: list[str], recipe: Tra
     titles = [" ".join(str(part) for part in row if part is not None) for row in frame[first].select(shown).rows()]
     fakes = frame[first]["synthetic"].to_list()
     names = [f"{title} (synthetic)" if fake else title for title, fake in zip(titles, fakes, strict=True)]
-    if recipe.sampling.rare == "together" and frame[codes == n - 1].select(keys).n_unique() > 1:
+    if recipe.sampling.rare == "together" and frame.filter(codes == n - 1).select(keys).n_unique() > 1:
         names[-1] = "(rare)"
     mirror = recipe.photos.mirror
     if mirror in ("no", "same"):

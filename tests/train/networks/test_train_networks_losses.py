@@ -63,7 +63,7 @@ def test_a_photo_of_no_known_class_says_nothing(kind):
     torch.testing.assert_close(one(more, unknown), one(vectors, classes))
     none = one(vectors, torch.full((6,), -1))
     none.backward()
-    assert float(none) == 0
+    assert none.item() == 0
 
 
 @pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (0.5, 1.0, 3.0)])
@@ -79,7 +79,7 @@ def test_arcface_is_what_a_loop_gives(weights):
         turned = math.cos(angle + 0.4) if angle < math.pi - 0.4 else math.cos(angle) - 0.4 * math.sin(0.4)
         scores[own] = 10 * turned
         total += weights[own] * (math.log(sum(map(math.exp, scores))) - scores[own])
-    assert float(one(vectors, classes)) == pytest.approx(total / 6, rel=1e-4)
+    assert one(vectors, classes).item() == pytest.approx(total / 6, rel=1e-4)
 
 
 def test_softmax_is_cross_entropy_with_weights_and_smoothing():
@@ -89,7 +89,7 @@ def test_softmax_is_cross_entropy_with_weights_and_smoothing():
     total = 0.0
     for row, own in zip(scores, classes.tolist(), strict=True):
         total -= (0.5, 1.0, 2.0)[own] * (0.9 * row[own] + 0.1 * row.mean())
-    assert float(one(vectors, classes)) == pytest.approx(total / 6, rel=1e-4)
+    assert one(vectors, classes).item() == pytest.approx(total / 6, rel=1e-4)
 
 
 def test_contrastive_is_what_a_loop_gives():
@@ -104,7 +104,7 @@ def test_contrastive_is_what_a_loop_gives():
             elif classes[first] != classes[second] and distance < 1.5:
                 apart.append(1.5 - distance)
     found = criterion(ContrastiveLoss(margin=1.5))(vectors, classes)
-    assert float(found) == pytest.approx(np.mean(same) + np.mean(apart), rel=1e-4)
+    assert found.item() == pytest.approx(np.mean(same) + np.mean(apart), rel=1e-4)
 
 
 def test_few_classes_at_a_time_hold_the_own_ones():
@@ -113,7 +113,7 @@ def test_few_classes_at_a_time_hold_the_own_ones():
     some = criterion(CosFaceLoss(n_classes_per_batch=3))(vectors, classes)
     torch.testing.assert_close(all_classes, some)
     only_own = criterion(CosFaceLoss(n_classes_per_batch=2))(vectors[:4], classes[:4])
-    assert 0 < float(only_own) <= float(criterion(CosFaceLoss())(vectors[:4], classes[:4])) + 1e-6
+    assert 0 < only_own.item() <= criterion(CosFaceLoss())(vectors[:4], classes[:4]).item() + 1e-6
 
 
 def test_centres_begin_where_the_photos_are():

@@ -155,7 +155,7 @@ class Run:
         looks = self.looks(stage)
         if is_new and stage.pseudo_labels:
             self.pseudo = self._pseudo_labels(stage, looks)
-        roster = self._roster(stage)
+        roster = self.roster(stage)
         learner = self._learner(roster, looks, kept).to(self.accelerator.device)
         freeze(self.body.layers, stage.frozen)
         self.accelerator.free_memory()
@@ -189,7 +189,7 @@ class Run:
         mean: Mean | None,
         keep: Callable[[], None],
     ) -> None:
-        n_steps = len(self._plan(roster, 0))  # every epoch of a stage has as many
+        n_steps = len(self.plan(roster, 0))  # every epoch of a stage has as many
         loop = Loop(
             learner,
             optimiser,
@@ -206,11 +206,12 @@ class Run:
         n_left = (stage.n_epochs - self.at.epoch) * n_steps - self.at.step
         with progress(f"stage {stage.name}", n_left, unit="steps") as done:
             while self.at.epoch < stage.n_epochs and not self.at.is_over and not self.is_stopped:
-                loop.epoch(self._plan(roster, self.at.epoch), self.at, keep=keep, done=lambda: done(1))
+                loop.epoch(self.plan(roster, self.at.epoch), self.at, keep=keep, done=lambda: done(1))
                 self._judge(stage, looks, mean)
                 keep()
 
-    def _plan(self, roster: Roster, epoch: int) -> list[list[Batch]]:
+    def plan(self, roster: Roster, epoch: int) -> list[list[Batch]]:
+        """The steps of an epoch of the stage where the run stands, as far as they are this process's."""
         return list(
             steps_of_epoch(
                 roster,
@@ -257,7 +258,8 @@ class Run:
         if found:
             self.network.load_state_dict(found)
 
-    def _roster(self, stage: StageOptions) -> Roster:
+    def roster(self, stage: StageOptions) -> Roster:
+        """Who takes part in a stage."""
         rows = np.concatenate([self.members.learn, np.array(sorted(self.pseudo), np.int64)])
         labels = self.photos.frame["identity"].to_list()
         return roster_of(

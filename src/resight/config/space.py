@@ -100,10 +100,6 @@ class ChoiceParameter(Options):
         """Each choice as text."""
         return [label_of(choice) for choice in self.choices]
 
-    def holds(self, value: Any) -> bool:
-        """Whether a value is one of the choices."""
-        return label_of(value) in self.labels
-
     @property
     def extremes(self) -> tuple[Any, ...]:
         """Values that a recipe must take for all of them to be taken."""
@@ -160,7 +156,9 @@ def label_of(value: Any) -> str:
     """A value as short text; equal values have equal texts.
 
     Example:
-        >>> label_of(0.5), label_of("same"), label_of(["side"]), label_of({"kind": "arcface", "scale": 16.0})
-        ('0.5', 'same', '["side"]', '{"kind": "arcface", "scale": 16.0}')
+        >>> label_of(1.0), label_of("same"), label_of(["side"]), label_of({"kind": "arcface", "scale": 16.0})
+        ('1', 'same', '["side"]', '{"kind": "arcface", "scale": 16.0}')
     """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

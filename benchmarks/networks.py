@@ -82,7 +82,7 @@ class Fold:
     """Photos that ask each other, and four ways to see them."""
 
     def __init__(self, photos: Catalogue, learn: np.ndarray, judged: np.ndarray, run: Path, recipe) -> None:
-        self.run = run
+        self.run, self.photos = run, photos.select(judged)
         bundle = trained(photos.select(learn), run, recipe)
         folder = KEPT / f"{run.name}-judged"
         index_photos(photos.select(judged), folder)
@@ -110,7 +110,7 @@ def pooled(folds: list[Fold], protocol: str, setting: Setting, recipe: RerankRec
             trials.setdefault(way, []).extend(PROTOCOLS[protocol](method, setting))
     found = {}
     for way, some in trials.items():
-        done = summed_up(protocol, photos, way, some, 0)
+        done = summed_up(protocol, folds[0].photos, way, some, 0)
         found[way] = {of: done.measures[of].to_json() for of in SHOWN if of in done.measures}
         print(way, {of: str(done.measures[of]) for of in SHOWN if of in done.measures}, flush=True)
     found["gain in top-1"] = gains(trials)

@@ -20,7 +20,7 @@ from resight.train.judging import Fold, Judged, deal, judge
 from resight.train.networks.network import Network
 from resight.train.networks.photos import Looks
 
-__all__ = ["HoldOut", "pooled_vectors", "vectors_of"]
+__all__ = ["HoldOut", "shared", "vectors_of"]
 
 Codes = npt.NDArray[np.int64]
 
@@ -60,19 +60,23 @@ def vectors_of(network: Network, looks: Looks, rows: Codes, accelerator: Any) ->
         rows: of the catalogue.
         accelerator: of the run.
     """
-    found = _shared(network, network, looks, rows, accelerator)
+    found = shared(network, network, looks, rows, accelerator)
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     return np.asarray(found / np.maximum(lengths, 1e-12), np.float32)
 
 
-def pooled_vectors(network: Network, looks: Looks, rows: Codes, accelerator: Any) -> npt.NDArray[np.float32]:
-    """(N, D) float32: what comes into the neck of a network, of photos as they are."""
-    return _shared(network, network.pooled, looks, rows, accelerator)
-
-
-def _shared(
+def shared(
     network: Network, give: Callable[[Tensor], Tensor], looks: Looks, rows: Codes, accelerator: Any
 ) -> npt.NDArray[np.float32]:
+    """(N, D) float32: what a network, or a part of it, gives photos as they are; all processes share the work.
+
+    Args:
+        network: in evaluation for as long.
+        give: (B, 3, S, S) normalised pixels → (B, D).
+        looks: the photos.
+        rows: of the catalogue.
+        accelerator: of the run.
+    """
     from accelerate.utils import gather_object
 
     rank, n = accelerator.process_index, accelerator.num_processes

@@ -48,6 +48,11 @@ class Criterion(nn.Module):
             return self._of_known(vectors, classes)
         return self._of_known(*_of_all_processes(vectors, classes))
 
+    @property
+    def has_scores(self) -> bool:
+        """Whether it knows how much each class is favoured."""
+        return isinstance(self.options, ClassLoss)
+
     def scores(self, vectors: Tensor) -> Tensor:
         """(B, C) how much each class is favoured; of losses with centres alone."""
         if isinstance(self.options, SoftmaxLoss):

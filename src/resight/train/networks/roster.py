@@ -15,7 +15,7 @@ from resight.errors import NotFittedError, UnknownNameError
 from resight.train.examples import codes_of
 from resight.train.networks.sampling import merge_rare
 
-__all__ = ["Classes", "Roster", "roster_of", "synthetic_marks"]
+__all__ = ["Classes", "Roster", "roster_of", "synthetic_marks", "titles_of"]
 
 Codes = npt.NDArray[np.int64]
 
@@ -112,8 +112,7 @@ def _individuals(frame: pl.DataFrame, codes: Codes, keys: list[str], recipe: Tra
     n = int(codes.max(initial=-1)) + 1
     first = np.full(n, -1)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
-    shown = [key for key in keys if key != "synthetic"]
-    titles = [" ".join(str(part) for part in row if part is not None) for row in frame[first].select(shown).rows()]
+    titles = titles_of(frame[first], [key for key in keys if key != "synthetic"])
     fakes = frame[first]["synthetic"].to_list()
     names = [f"{title} (synthetic)" if fake else title for title, fake in zip(titles, fakes, strict=True)]
     if recipe.sampling.rare == "together" and frame.filter(codes == n - 1).select(keys).n_unique() > 1:
@@ -142,6 +141,11 @@ def _other_sides(firsts: pl.DataFrame, codes: Codes, names: list[str], keys: lis
     back = {there: number for number, there in enumerate(mirrored)}
     mirrored += [back[number] for number in range(len(names), len(more))]
     return Classes(codes, tuple(more), np.array(mirrored, np.int64))
+
+
+def titles_of(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """(N,) what a class is called: the values of some columns, one after the other."""
+    return [" ".join(str(part) for part in row if part is not None) for row in frame.select(columns).rows()]
 
 
 def _there_and_back(n: int) -> Codes:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -29,7 +30,7 @@ from resight.train.networks.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
-from resight.train.networks.judge import pooled_vectors, vectors_of
+from resight.train.networks.judge import shared, vectors_of
 from resight.train.networks.loop import Loop, Mean, Position
 from resight.train.networks.losses import Criterion
 from resight.train.networks.members import Members
@@ -84,6 +85,7 @@ class Run:
         pseudo: row to whom a photo without a name is taken for.
         rates: the open-set classification rate at each judgement.
         is_stopped: whether `on_judged` said so.
+        criteria: name to loss, of the last stage.
     """
 
     recipe: TrainRecipe
@@ -103,6 +105,7 @@ class Run:
     pseudo: dict[int, str] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)
     is_stopped: bool = False
+    criteria: dict[str, Criterion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the network, from the seed."""
@@ -134,6 +137,9 @@ class Run:
         rewind(self.at.n_steps)
         while self.at.stage < len(self.recipe.stages) and not self.is_stopped:
             kept = self._stage(self.recipe.stages[self.at.stage], kept)
+        if not self.criteria:  # it was killed after its last step
+            last = self.recipe.stages[-1]
+            self.criteria = dict(self._learner(self.roster(last), self.looks(last), kept).criteria)
         self.final = self.judged(self.network, self.looks(self.recipe.stages[-1]))
 
     def _restored(self) -> Kept:
@@ -177,6 +183,7 @@ class Run:
             self._take(mean)
             self.at, self.best = Position(stage=self.at.stage + 1, n_steps=self.at.n_steps), {}
             self._keep(now(is_within=False))
+        self.criteria = dict(learner.criteria)
         return now(is_within=False)
 
     def _epochs(
@@ -260,11 +267,14 @@ class Run:
 
     def roster(self, stage: StageOptions) -> Roster:
         """Who takes part in a stage."""
-        rows = np.concatenate([self.members.learn, np.array(sorted(self.pseudo), np.int64)])
+        pseudo = self.pseudo if stage.pseudo_labels else {}
+        rows = np.concatenate([self.members.learn, np.array(sorted(pseudo), np.int64)])
         labels = self.photos.frame["identity"].to_list()
-        return roster_of(
-            self.photos, rows, [self.pseudo.get(int(row), labels[row]) for row in rows], self.recipe, stage
-        )
+        return roster_of(self.photos, rows, [pseudo.get(int(row), labels[row]) for row in rows], self.recipe, stage)
+
+    def raw_vectors(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """(N, D) what the network gives photos as they are, of any length: what losses over classes look at."""
+        return shared(self.network, self.network, self.looks(self.recipe.stages[-1]), rows, self.accelerator)
 
     def _learner(self, roster: Roster, looks: Looks, kept: Kept) -> Learner:
         """The network with the losses of a stage; those whose classes are the same are kept."""
@@ -282,7 +292,7 @@ class Run:
 
     def _put_where_photos_are(self, roster: Roster, looks: Looks, criteria: Mapping[str, Criterion]) -> None:
         """Begin with the neck, in the first stage, and with the centres of new losses where the photos lie."""
-        found = torch.from_numpy(pooled_vectors(self.network, looks, roster.rows, self.accelerator))
+        found = torch.from_numpy(shared(self.network, self.network.pooled, looks, roster.rows, self.accelerator))
         if self.at.stage == 0:
             self.network.put_neck(found.mean(0), found.var(0, unbiased=False))
         neck = self.network.neck.eval()

@@ -21,7 +21,7 @@ from resight.train.networks.photos import Look
 from resight.train.networks.roster import Roster
 from resight.train.networks.sampling import class_weights, epoch_batches
 
-__all__ = ["Batch", "Schedule", "criteria_for", "optimiser_for", "steps_of_epoch"]
+__all__ = ["Batch", "Schedule", "batches_of_epoch", "criteria_for", "optimiser_for", "steps_of_epoch"]
 
 Codes = npt.NDArray[np.int64]
 
@@ -46,15 +46,19 @@ def steps_of_epoch(
 
     What an epoch holds follows from the arguments alone.
     """
-    options = recipe.sampling
-    seed_of_stage = int(np.random.SeedSequence([seed, stage]).generate_state(1)[0])
-    batches = epoch_batches(roster.individuals.codes, roster.encounters, options, seed=seed_of_stage, epoch=epoch)
-    n_together = options.n_accumulated
+    batches = batches_of_epoch(roster, recipe, seed=seed, stage=stage, epoch=epoch)
+    n_together = recipe.sampling.n_accumulated
     for first in range(0, len(batches), n_together):
         yield [
-            _part(roster, recipe, batches[number], (seed_of_stage, epoch, number), rank, n_processes)
+            _part(roster, recipe, batches[number], (seed, stage, epoch, number), rank, n_processes)
             for number in range(first, min(first + n_together, len(batches)))
         ]
+
+
+def batches_of_epoch(roster: Roster, recipe: TrainRecipe, *, seed: int, stage: int, epoch: int) -> list[Codes]:
+    """The batches of an epoch as numbers of the roster's photos, for all processes together."""
+    seed_of_stage = int(np.random.SeedSequence([seed, stage]).generate_state(1)[0])
+    return epoch_batches(roster.individuals.codes, roster.encounters, recipe.sampling, seed=seed_of_stage, epoch=epoch)
 
 
 def _part(

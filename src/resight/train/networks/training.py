@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from resight import __version__
 from resight.config import NetworkOptions, TrainRecipe
-from resight.core import Catalogue, Estimate
-from resight.embed import Bundle, Learned
+from resight.core import Catalogue
 from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError
-from resight.pages.wording import plural
-from resight.pipeline import vectors_for
 from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.store import CatalogueStore
 from resight.train.judging import MEASURES
-from resight.train.tracking import RunLog, read_run
+from resight.train.networks.result import NetworkTraining
+from resight.train.tracking import RunLog, read_figures, read_run
 
 if TYPE_CHECKING:
     from resight.train.networks.body import Body
@@ -36,88 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["NetworkTraining", "train_network"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_RECIPE, _CHECKPOINTS, _BUNDLE = "recipe.toml", "checkpoints", "bundle"
-_BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkTraining:
-    """What was trained, what it is worth, and what came of it.
-
-    Args:
-        run: folder of the run.
-        model: fingerprint of the bundle; None when none was written.
-        bundle: where it lies.
-        variants: kind of a smaller bundle to where it lies; those that lost too much are absent.
-        n_photos: learned from.
-        n_individuals: on them.
-        n_pseudo: photos without a name that took part as someone.
-        n_steps: that were made.
-        figures: measure to figure of the network, on those kept back; they also chose the epoch.
-        baseline: of the network before the first step.
-        gains: of the one over the other.
-        rates: the open-set classification rate at each judgement.
-        n_vectors: of the catalogue that were made for the bundle.
-        seconds: of this process.
-        memory_mb: at most; of the GPU, where there is one, else of the process.
-        notes: sentences for the user.
-    """
-
-    run: Path
-    model: str | None
-    bundle: Path | None
-    variants: Mapping[str, Path]
-    n_photos: int
-    n_individuals: int
-    n_pseudo: int
-    n_steps: int
-    figures: Mapping[str, Estimate]
-    baseline: Mapping[str, Estimate]
-    gains: Mapping[str, Estimate]
-    rates: tuple[float, ...]
-    n_vectors: int = 0
-    seconds: float = 0.0
-    memory_mb: float = 0.0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def best_oscr(self) -> float:
-        """The highest open-set classification rate that was seen; 0 when nobody was kept back."""
-        return max(self.rates, default=0.0)
-
-    def __str__(self) -> str:
-        """What it is worth, a line per measure, and where it lies."""
-        what = f"{plural(self.n_photos, 'photo')} of {plural(self.n_individuals, 'individual')}"
-        lines = [f"{what}, {plural(self.n_steps, 'step')}, {self.seconds:.0f} s, at most {self.memory_mb:.0f} MB"]
-        if self.figures:
-            lines.append(f"{'':<7}{'before':<22}{'after':<22}gain")
-            lines += [f"{of:<7}{self.baseline[of]!s:<22}{self.figures[of]!s:<22}{self.gains[of]}" for of in MEASURES]
-        if self.bundle is not None:
-            lines.append(f"bundle: {self.bundle} ({self.model})")
-        lines += [f"{kind} bundle: {place}" for kind, place in self.variants.items()]
-        return "\n".join(lines)
-
-    def to_json(self) -> dict[str, Any]:
-        """A mapping that JSON can hold."""
-        return {
-            "run": str(self.run),
-            "model": self.model,
-            "bundle": None if self.bundle is None else str(self.bundle),
-            "variants": {kind: str(place) for kind, place in self.variants.items()},
-            "n_photos": self.n_photos,
-            "n_individuals": self.n_individuals,
-            "n_pseudo": self.n_pseudo,
-            "n_steps": self.n_steps,
-            "figures": _json(self.figures),
-            "baseline": _json(self.baseline),
-            "gains": _json(self.gains),
-            "rates": list(self.rates),
-            "best_oscr": self.best_oscr,
-            "n_vectors": self.n_vectors,
-            "seconds": self.seconds,
-            "memory_mb": self.memory_mb,
-            "notes": list(self.notes),
-        }
+_RECIPE, _CHECKPOINTS = "recipe.toml", "checkpoints"
 
 
 def train_network(
@@ -167,6 +80,8 @@ def train_network(
             f"expected a name of small letters, digits, '-', '_' and '.' for the bundle, found '{name}'", key="name"
         )
     require_training()
+    from resight.train.networks.finishing import memory_mb, pages, with_bundle
+
     store = None if isinstance(photos, Catalogue) else CatalogueStore.open(photos)
     catalogue = photos if isinstance(photos, Catalogue) else store.catalogue()  # type: ignore[union-attr]
     _refuse_unlabelled(catalogue, asked)
@@ -183,10 +98,11 @@ def train_network(
         learned = _learned(catalogue, asked, folder, seed, log, backbone, on_judged)
         found = _result(learned, folder)
         if export and learned.accelerator.is_main_process and not learned.is_stopped:
-            found = _exported(learned, found, store, name, seed)
-            log.artefact(folder / _BUNDLE)
-        found = replace(found, seconds=time.perf_counter() - begun, memory_mb=_memory_mb())
-        if not learned.is_stopped:
+            found = with_bundle(learned, found, store, name, seed)
+        found = replace(found, seconds=time.perf_counter() - begun, memory_mb=memory_mb())
+        if learned.accelerator.is_main_process and not learned.is_stopped:
+            for made in pages(learned, found, read_figures(folder)):
+                log.artefact(made)
             log.finish(found.to_json())
     return found
 
@@ -317,6 +233,7 @@ def _result(run: Run, folder: Path) -> NetworkTraining:
         model=None,
         bundle=None,
         variants={},
+        photos=photos_fingerprint(run.photos),
         n_photos=len(learned),
         n_individuals=learned.n_identities,
         n_pseudo=len(run.pseudo),
@@ -327,83 +244,3 @@ def _result(run: Run, folder: Path) -> NetworkTraining:
         rates=tuple(run.rates),
         notes=tuple(run.notes),
     )
-
-
-def _exported(run: Run, found: NetworkTraining, store: CatalogueStore | None, name: str, seed: int) -> NetworkTraining:
-    """The bundle in the folder of the run; a catalogue on disk keeps it and gets its vectors."""
-    from resight.train.bundles import draft_folder, publish
-    from resight.train.networks.export import write_bundle
-
-    with draft_folder(found.run) as draft:
-        written = write_bundle(run.network, _facts(run, found, name, seed), run.photos, draft)
-        publish(draft, found.run / _BUNDLE)
-    place = found.run / _BUNDLE
-    n_vectors = vectors_for(store, place) if store is not None else 0
-    return replace(
-        found,
-        model=Bundle.load(place).model_id,
-        bundle=place,
-        n_vectors=n_vectors,
-        notes=(*found.notes, *written.notes),
-    )
-
-
-def _facts(run: Run, found: NetworkTraining, name: str, seed: int) -> Any:
-    from resight.train.networks.export import BundleFacts
-
-    body, recipe = run.body, run.recipe
-    learned = Learned(
-        base=f"{recipe.network.backbone} ({body.source})",
-        method="network " + ", ".join(loss.title for loss in recipe.losses),
-        setting=f"{found.n_steps} steps",
-        photos=photos_fingerprint(run.photos),
-        n_photos=found.n_photos,
-        n_individuals=found.n_individuals,
-        seed=seed,
-        recipe=recipe.to_json(),
-        versions=_versions(),
-        figures=_json(found.figures),
-        baseline=_json(found.baseline),
-        gains=_json(found.gains),
-    )
-    return BundleFacts(
-        name=name,
-        summary=f"{recipe.network.backbone} trained on {found.n_photos} photos of {found.n_individuals} individuals",
-        side=recipe.stages[-1].side_px,
-        resize=recipe.photos.resize,
-        mean=body.mean,
-        std=body.std,
-        licence=body.licence,
-        commercial_use=body.commercial_use,
-        authors=body.authors,
-        source=body.source,
-        changes=f"trained by resight {__version__}",
-        learned=learned,
-    )
-
-
-def _versions() -> dict[str, str]:
-    import accelerate
-    import torch
-
-    return {
-        "resight": __version__,
-        "numpy": np.__version__,
-        "torch": str(torch.__version__),
-        "accelerate": str(accelerate.__version__),
-    }
-
-
-def _memory_mb() -> float:
-    """What was used at most: of the GPU, where there is one, else of the process."""
-    import torch
-
-    if torch.cuda.is_available():
-        return float(torch.cuda.max_memory_allocated()) / 1e6
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT / 1e6
-
-
-def _json(figures: Mapping[str, Estimate]) -> dict[str, dict[str, float | int | None]]:
-    return {name: one.to_json() for name, one in figures.items()}

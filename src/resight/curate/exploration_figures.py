@@ -15,7 +15,7 @@ from resight.curate.individuals import Encounters, Individuals
 from resight.curate.opened import BLURRED_BELOW, TINY_PX
 from resight.curate.quality import Look
 from resight.pages.colours import BLUE, INK, ORANGE
-from resight.pages.figures import draw, to_svg
+from resight.pages.figures import draw, plain_ticks, to_svg
 from resight.pages.wording import plural, short
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _NO_END = 10**18
 _BINS = ((1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 64), (65, _NO_END))
 _MOST_BARS = 6
 _MOST_MARKS, _GRID = 400, 60
-_MANY_TENFOLDS = 300
 _USUAL: dict[str, Any] = {"color": BLUE, "edgecolor": INK, "linewidth": 0.6}
 _ODD: dict[str, Any] = {"color": ORANGE, "edgecolor": INK, "linewidth": 0.6, "hatch": "////"}
 
@@ -73,7 +72,7 @@ def photos_over_rank(who: Individuals) -> str:
             xlabel="individuals, the most photographed first", ylabel="photos", ylim=(0.7, max(counts[0] * 1.4, 3))
         )
         axes.set_xlim(0.5, max(len(counts) + 0.5, 3))
-        _plain_ticks(axes)
+        plain_ticks(axes)
         said = (
             f"{who.n:,} individuals; the first has {counts[0]:,} photos, the middle one {np.median(counts):.0f}, "
             f"{who.n_singletons:,} have one."
@@ -180,7 +179,7 @@ def sharpness(looks: Sequence[Look]) -> str:
         if shown.min() < BLURRED_BELOW * middle:
             axes.axvline(BLURRED_BELOW * middle, color=INK, linewidth=1.4, linestyle="--", label="a tenth of it")
         axes.set(xlabel="sharpness (variance of the Laplacian)", ylabel="photos", xlim=(low, high))
-        _plain_ticks(axes, "x")
+        plain_ticks(axes, "x")
         ends = f"{short(values.min())} to {short(values.max())}"
         said = f"Sharpness from {ends}, half of the photos have {short(middle)} or more."
         return to_svg(figure, axes, "figure-sharpness", "Sharpness", said)
@@ -206,18 +205,6 @@ def _bars(axes: Axes, names: Sequence[str], heights: Sequence[int], *, odd: int)
         axes.bar_label(bars, [f"{height:,}" for height in heights[part]], fontsize=9, padding=2)
     axes.set_xticks(places, names)
     axes.margins(y=0.12)
-
-
-def _plain_ticks(axes: Axes, which: str = "both") -> None:
-    """1, 10, 100 on logarithmic axes and not powers of ten, which a page's own font cannot show."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    for name, axis, ends in (("x", axes.xaxis, axes.get_xlim()), ("y", axes.yaxis, axes.get_ylim())):
-        if which in (name, "both"):
-            wide = ends[1] / ends[0] > _MANY_TENFOLDS
-            axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-            axis.set_minor_formatter(NullFormatter())
 
 
 def _listed(names: Sequence[str], heights: Sequence[int], what: str) -> str:

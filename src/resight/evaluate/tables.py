@@ -56,9 +56,19 @@ def write_decisions_csv(decisions: Sequence[Decision], out: str | Path, *, sprea
     return path
 
 
+def spreadsheet_safe_name(text: str) -> str:
+    """The name, behind an apostrophe where a spreadsheet would run it as a formula.
+
+    Example:
+        >>> spreadsheet_safe_name("=1+1"), spreadsheet_safe_name("ann")
+        ("'=1+1", 'ann')
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
 def _cells(decision: Decision, *, spreadsheet_safe: bool) -> list[str]:
     def name(text: str) -> str:
-        return f"'{text}" if spreadsheet_safe and text.startswith(_FORMULA_STARTS) else text
+        return spreadsheet_safe_name(text) if spreadsheet_safe else text
 
     cells = [name(decision.query), str(decision.verdict), name(decision.identity or ""), f"{decision.probability:.9g}"]
     cells.append(f"{decision.probability_new:.9g}")

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw", "to_svg"]
+__all__ = ["draw", "plain_ticks", "to_svg"]
 
+_MANY_TENFOLDS = 300
 _SIZE_INCHES = (4.3, 3.4)
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "resight",
@@ -65,6 +66,23 @@ def to_svg(figure: Figure, axes: Axes, name: str, title: str, description: str) 
         buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
     )
     return _inline(buffer.getvalue(), name, title, description)
+
+
+def plain_ticks(axes: Axes, which: str = "both") -> None:
+    """1, 10, 100 on logarithmic axes and not powers of ten, which a page's own font cannot show.
+
+    Args:
+        axes: with their ends set.
+        which: "x", "y" or "both" of them are logarithmic.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for name, axis, ends in (("x", axes.xaxis, axes.get_xlim()), ("y", axes.yaxis, axes.get_ylim())):
+        if which in (name, "both"):
+            wide = ends[1] / ends[0] > _MANY_TENFOLDS
+            axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def _inline(document: str, name: str, title: str, description: str) -> str:

@@ -8,10 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from resight.errors import ImageError
-from resight.images import thumbnail
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Picture", "data_uris"]
+from resight.errors import ImageError
+from resight.images import as_jpeg, scaled, thumbnail
+
+__all__ = ["Picture", "data_uri_of", "data_uris"]
 
 _N_THREADS = 4
 
@@ -41,7 +44,7 @@ class Picture:
             jpeg = thumbnail(self.path, self.side_px, self.box)
         except (ImageError, OSError):
             return None
-        return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+        return _as_uri(jpeg)
 
 
 def data_uris(pictures: Iterable[Picture]) -> dict[Picture, str | None]:
@@ -49,3 +52,22 @@ def data_uris(pictures: Iterable[Picture]) -> dict[Picture, str | None]:
     wanted = list(dict.fromkeys(pictures))
     with ThreadPoolExecutor(_N_THREADS) as pool:
         return dict(zip(wanted, pool.map(Picture.data_uri, wanted), strict=True))
+
+
+def data_uri_of(pixels: npt.NDArray[np.uint8], side_px: int) -> str:
+    """The data: address of a picture that is in memory.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        side_px: length of the longer side; smaller pixels are not enlarged.
+
+    Raises:
+        InputError: when the array is not of that kind.
+    """
+    scale = min(1.0, side_px / max(1, *pixels.shape[:2]))
+    height, width = (max(1, round(n * scale)) for n in pixels.shape[:2])
+    return _as_uri(as_jpeg(scaled(pixels, width, height) if scale < 1 else pixels, quality=85))
+
+
+def _as_uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

@@ -5,7 +5,7 @@ This module is torch through and through: it is imported inside functions only.
 Nothing is drawn from a generator that others draw from, so neither threads nor processes nor the order of calls
 matter. All numbers of a look are drawn at once, each for its purpose: switching one change on leaves what is drawn for
 the others as it was. Turning, shifting, shearing and perspective are one map, so that pixels are resampled once.
-Colours are not cut off before the end, so that the order of changes loses nothing.
+Light is not cut off between one change of colour and the next, so that their order loses nothing.
 """
 
 from __future__ import annotations
@@ -106,12 +106,11 @@ class Augmentation:
         drawn = _Drawn(seed)
         square = self.plain(self._cut(photo, drawn))
         look = (square.flip(-1) if mirrored else square).to(torch.float32)  # of its own: changed in place
-        look = self._moved(look, drawn)
-        look = self._coloured(look, drawn)
-        look = self._blurred(look, drawn)
+        look = self._blurred(self._coloured(look, drawn), drawn)
         if self.options.noise:
             spread = drawn.between(0, 255 * self.options.noise, "noise")
             look.add_(torch.from_numpy(drawn.rng.standard_normal(look.shape, np.float32)), alpha=spread)
+        look = self._moved(look.clamp_(0, 255), drawn)  # at last, so that what comes from outside keeps its grey
         return self._hidden(look.round_().clamp_(0, 255).to(torch.uint8), drawn)
 
     def _cut(self, photo: Photo, drawn: _Drawn) -> Photo:

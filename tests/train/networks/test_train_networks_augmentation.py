@@ -162,7 +162,12 @@ def test_turning_shifting_and_corners_keep_their_limits():
 def test_what_comes_from_outside_is_the_background(options):
     looks = [only(**options)(constant(127, 127, 127), seed) for seed in range(20)]
     assert all((look == 127).all() for look in looks)
-    assert any((only(**options)(constant(255, 255, 255), seed) == 127).any() for seed in range(20))
+    light = only(**options, brightness=0.5, contrast=0.5)
+    assert any((light(constant(255, 255, 255), seed)[:, 0, 0] == 127).all() for seed in range(20))
+    for seed in range(20):
+        mapped = [light(constant(*[grey] * 3), seed) for grey in (10, 250)]
+        corner = [one[:, 0, 0].tolist() for one in mapped]
+        assert (corner[0] == corner[1]) == (corner[0] == [127] * 3)  # light changes the photo alone
 
 
 def test_brightness_and_contrast_keep_their_limits():

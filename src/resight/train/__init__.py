@@ -4,5 +4,8 @@ Only here torch is imported, and only inside the functions that need it.
 """
 
 from resight.train.heads import HeadTraining, train_head
+from resight.train.networks.tuned import tune_network
+from resight.train.tracking import open_tracking
+from resight.train.tuning import Tuning
 
-__all__ = ["HeadTraining", "train_head"]
+__all__ = ["HeadTraining", "Tuning", "open_tracking", "train_head", "tune_network"]

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resight.config import HeadRecipe, RerankRecipe, TrainRecipe
+    from resight.config import HeadRecipe, RerankRecipe, SpaceRecipe, TrainRecipe
     from resight.core import (
         Candidate,
         Catalogue,
@@ -57,12 +57,12 @@ if TYPE_CHECKING:
         prepare_copies,
         split_catalogue,
     )
-    from resight.train import train_head, train_network
+    from resight.train import train_head, train_network, tune_network
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "resight.config": ("HeadRecipe", "RerankRecipe", "TrainRecipe"),
+    "resight.config": ("HeadRecipe", "RerankRecipe", "SpaceRecipe", "TrainRecipe"),
     "resight.core": (
         "Candidate",
         "Catalogue",
@@ -107,7 +107,7 @@ _HOMES = {
         "prepare_copies",
         "split_catalogue",
     ),
-    "resight.train": ("train_head", "train_network"),
+    "resight.train": ("train_head", "train_network", "tune_network"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -134,6 +134,7 @@ __all__ = [
     "Recipe",
     "RerankRecipe",
     "ResightError",
+    "SpaceRecipe",
     "StoreError",
     "TrainRecipe",
     "UnknownNameError",
@@ -157,6 +158,7 @@ __all__ = [
     "split_catalogue",
     "train_head",
     "train_network",
+    "tune_network",
 ]
 
 

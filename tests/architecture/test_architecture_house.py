@@ -39,6 +39,7 @@ PUBLIC = {
     "Recipe",
     "RerankRecipe",
     "ResightError",
+    "SpaceRecipe",
     "StoreError",
     "TrainRecipe",
     "UnknownNameError",
@@ -62,6 +63,7 @@ PUBLIC = {
     "split_catalogue",
     "train_head",
     "train_network",
+    "tune_network",
 }
 """The promise to users. A name that comes or goes is written here and in CHANGELOG.md."""
 

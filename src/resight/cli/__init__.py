@@ -28,7 +28,9 @@ from resight.cli import (
     prepare,
     score,
     split,
+    track,
     train,
+    tune,
 )
 from resight.errors import ResightError
 
@@ -73,6 +75,8 @@ for _verb in (
     group.group,
     split.split,
     prepare.prepare,
+    tune.tune,
+    track.track,
 ):
     app.command()(_verb)
 app.add_typer(catalogue.app, name="catalogue")

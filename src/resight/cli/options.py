@@ -28,6 +28,10 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Who = Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Name written into the journal.")]
 Rerank = Annotated[bool, typer.Option("--rerank", help="Weigh keypoints and all that the recipe names, too.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A key of the recipe set anew, such as stages.0.n_epochs=5; may be repeated."),
+]
 Recipe = Annotated[
     str | None,
     typer.Option(help="TOML recipe of --rerank: a file, or rerank-free for photos that are not framed alike."),

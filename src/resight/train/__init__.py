@@ -5,5 +5,16 @@ Only here torch is imported, and only inside the functions that need it.
 
 from resight.train.heads import HeadTraining, train_head
 from resight.train.networks.training import NetworkTraining, train_network
+from resight.train.networks.tuned import tune_network
+from resight.train.tracking import open_tracking
+from resight.train.tuning import Tuning
 
-__all__ = ["HeadTraining", "NetworkTraining", "train_head", "train_network"]
+__all__ = [
+    "HeadTraining",
+    "NetworkTraining",
+    "Tuning",
+    "open_tracking",
+    "train_head",
+    "train_network",
+    "tune_network",
+]

@@ -39,7 +39,7 @@ def history(found: Tuning) -> str:
             axes.step([*numbers, len(found.trials)], [*best, best[-1]], where="post", color=INK, label="best so far")
         if found.first is not None:
             axes.axhline(_value(found.first), color=INK, linewidth=1, linestyle=":", label="the recipe as it is")
-        axes.set(xlabel="trial", ylabel=found.measure, xlim=(0.5, len(found.trials) + 0.5))
+        axes.set(xlabel="trial", ylabel=_text(found.measure), xlim=(0.5, len(found.trials) + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         steps = ", ".join(f"{value:.3f}" for value in dict.fromkeys(best))
         said = f"{len(done)} trials came to their end; the best so far was {steps}."
@@ -52,7 +52,7 @@ def slice_of(found: Tuning, key: str, name: str) -> str:
     with draw() as (figure, axes):
         _marks(axes, found, lambda trial: _place(one, trial.settings[key]))
         _scale(axes, one)
-        axes.set(xlabel=key, ylabel=found.measure)
+        axes.set(xlabel=_text(key), ylabel=_text(found.measure))
         best = found.best
         said = f"Best at {shown(best.settings[key])}." if best else ""
         return to_svg(figure, axes, name, f"{found.measure} over {key}", said)
@@ -126,7 +126,7 @@ def _draw_axes(axes: Axes, names: Sequence[str], ends: Sequence[tuple[str, str]]
         axes.axvline(place, color=INK, linewidth=0.8)
         axes.text(place, -0.04, low, ha="center", va="top", fontsize=8.5)
         axes.text(place, 1.03, high, ha="center", va="bottom", fontsize=8.5)
-    wrapped = ["\n".join(textwrap.wrap(name.replace(".", ". "), 16)).replace(". ", ".") for name in names]
+    wrapped = ["\n".join(textwrap.wrap(_text(name).replace(".", ". "), 16)).replace(". ", ".") for name in names]
     axes.set_xticks(range(len(names)), wrapped, fontsize=8.5)
     axes.tick_params(axis="x", length=0, pad=14)
     axes.set_yticks([])
@@ -158,7 +158,12 @@ def _ends(one: Any) -> tuple[str, str]:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= _LABEL_SIGNS else label[: _LABEL_SIGNS - 1] + "…"
+    return _text(label if len(label) <= _LABEL_SIGNS else label[: _LABEL_SIGNS - 1] + "…")
+
+
+def _text(label: str) -> str:
+    """A label that is no formula, whatever is in it."""
+    return label.replace("$", r"\$")
 
 
 def _value(trial: Trial) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +30,7 @@ def write_tuning(found: Tuning, out: Path) -> Path:
     Raises:
         InputError: when the file cannot be written.
     """
-    from resight.train.tuning.figures import history, side_by_side, slice_of
-
     keys = [*found.importances, *(one.key for one in found.space.parameters if one.key not in found.importances)]
-    has_values = any(trial.value is not None for trial in found.trials)
     ranked = sorted(found.trials, key=_rank)
     page = render(
         "resight.train",
@@ -41,9 +39,7 @@ def write_tuning(found: Tuning, out: Path) -> Path:
         lead=_lead(found),
         found=found,
         keys=keys,
-        history=history(found) if has_values else None,
-        side=side_by_side(found) if len(found.done) > 1 else None,
-        slices=[slice_of(found, key, f"slice{place}") for place, key in enumerate(keys)] if has_values else [],
+        **_figures(found, keys),
         rows=[_row(trial, keys) for trial in ranked[:_MOST_ROWS]],
         n_hidden=max(0, len(ranked) - _MOST_ROWS),
         few=len(found.done) < _FEW,
@@ -51,6 +47,20 @@ def write_tuning(found: Tuning, out: Path) -> Path:
         about={**found.about, "resight": __version__},
     )
     return write_page(out, page)
+
+
+def _figures(found: Tuning, keys: list[str]) -> dict[str, Any]:
+    """The figures of the page; None or none where there is nothing to draw."""
+    from resight.train.tuning.figures import history, side_by_side, slice_of
+
+    has_values = any(trial.value is not None for trial in found.trials)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # the reader's own fonts draw the text
+        return {
+            "history": history(found) if has_values else None,
+            "side": side_by_side(found) if len(found.done) > 1 else None,
+            "slices": [slice_of(found, key, f"slice{at}") for at, key in enumerate(keys)] if has_values else [],
+        }
 
 
 def _lead(found: Tuning) -> str:

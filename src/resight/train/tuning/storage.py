@@ -19,7 +19,7 @@ __all__ = ["alone", "counted", "distribution", "importances_of", "opened", "quie
 _STUDY, _LOCK = "study.db", "study.lock"
 _FREE_STEPS = 2
 """No trial is stopped before this step: the first figure of a training says little."""
-_MIN_DONE = 4
+_MIN_DONE = 10
 """Trials from which on it is said what mattered."""
 
 
@@ -34,13 +34,25 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
+class _Connection(sqlite3.Connection):
+    """One that waits for the disk only now and then: a power cut may cost the last trial, and nothing else."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.execute("PRAGMA journal_mode=WAL").close()
+        self.execute("PRAGMA synchronous=NORMAL").close()
+
+
 @contextmanager
 def opened(folder: Path, identity: Mapping[str, str], pruning: bool) -> Iterator[Any]:
     """The study of a folder, if it was begun with the same."""
     import optuna
 
     with quietly():
-        storage = optuna.storages.RDBStorage(f"sqlite:///{(folder / _STUDY).resolve().as_posix()}")
+        path = (folder / _STUDY).resolve()
+        storage = optuna.storages.RDBStorage(
+            f"sqlite:///{path.as_posix()}", engine_kwargs={"connect_args": {"factory": _Connection, "timeout": 30}}
+        )
         pruner: Any = optuna.pruners.MedianPruner(n_warmup_steps=_FREE_STEPS) if pruning else optuna.pruners.NopPruner()
         study = optuna.create_study(
             storage=storage, study_name="resight", direction="maximize", pruner=pruner, load_if_exists=True
@@ -111,13 +123,14 @@ def importances_of(study: Any, space: SpaceRecipe, seed: int) -> dict[str, float
     """How much each key explains, by fANOVA over the trials that are done (Hutter et al., 2014), the most first."""
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
-    values = {one.value for one in counted(study) if one.state.name == "COMPLETE"}
-    if len(values) < _MIN_DONE:
+    values = [one.value for one in counted(study) if one.state.name == "COMPLETE"]
+    if len(values) < _MIN_DONE or len(set(values)) == 1:
         return {}
     if len(space.parameters) == 1:
         return {space.parameters[0].key: 1.0}
     with quietly():
-        return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed)))
+        found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
+    return {key: float(share) for key, share in found.items()}
 
 
 @contextmanager

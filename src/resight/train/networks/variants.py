@@ -95,8 +95,9 @@ def variants(
     info = describe(draft)
     graph = read_graph(draft, info.weights)
     home = draft.parent if beside is None else beside
+    stem = draft.name if draft.is_dir() else draft.stem  # a folder may have a dot in its name, a zip ends in one
     worth = judge(draft)
-    return [_made(kind, graph, info, photos, judge, worth, tolerance, home / f"{draft.stem}-{kind}") for kind in kinds]
+    return [_made(kind, graph, info, photos, judge, worth, tolerance, home / f"{stem}-{kind}") for kind in kinds]
 
 
 def _made(

@@ -95,8 +95,9 @@ def variants(
     info = describe(draft)
     graph = read_graph(draft, info.weights)
     home = draft.parent if beside is None else beside
+    stem = draft.name if draft.is_dir() else draft.stem  # a folder may have a dot in its name, a zip ends in one
     worth = judge(draft)
-    return [_made(kind, graph, info, photos, judge, worth, tolerance, home / f"{draft.stem}-{kind}") for kind in kinds]
+    return [_made(kind, graph, info, photos, judge, worth, tolerance, home / f"{stem}-{kind}") for kind in kinds]
 
 
 def _made(
@@ -231,17 +232,14 @@ def in_8_bits(model: Graph, photos: Sequence[npt.NDArray[np.float32]]) -> Graph:
 def _quantised(model: Graph, photos: Sequence[npt.NDArray[np.float32]], folder: Path) -> Graph:
     import onnx
     from onnxruntime import quantization
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    quant_pre_process(model, str(folder / "ready.onnx"), skip_symbolic_shape=True)
-    ready = onnx.load(folder / "ready.onnx")
-    for number, node in enumerate(ready.graph.node):
-        node.name = node.name or f"node_{number}"
+    ready = _prepared(model, folder / "prepared.onnx")
     chosen = _chosen(ready.graph)
     if not chosen:
         raise InputError("expected layers that can work in 8 bits, found none")
+    onnx.save(ready, folder / "ready.onnx")
     quantization.quantize_static(
-        ready,
+        str(folder / "ready.onnx"),
         str(folder / "done.onnx"),
         _Reader(ready.graph.input[0].name, photos),
         per_channel=True,
@@ -251,6 +249,24 @@ def _quantised(model: Graph, photos: Sequence[npt.NDArray[np.float32]], folder: 
         nodes_to_quantize=chosen,
     )
     return onnx.load(folder / "done.onnx")
+
+
+def _prepared(model: Graph, path: Path) -> Graph:
+    """The same graph with norms folded into their layers, constants worked out and shapes stated."""
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    ready = onnx.shape_inference.infer_shapes(onnx.load(path))
+    for number, node in enumerate(ready.graph.node):
+        node.name = node.name or f"node_{number}"
+    said = ready.metadata_props.add()
+    said.key, said.value = "onnx.quant.pre_process", "onnxruntime.quant"  # else it advises to do what was done
+    return ready
 
 
 class _Reader:

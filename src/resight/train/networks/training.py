@@ -75,36 +75,46 @@ def train_network(
     """
     asked = TrainRecipe.default() if recipe is None else recipe
     folder = Path(run)
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"expected a name of small letters, digits, '-', '_' and '.' for the bundle, found '{name}'", key="name"
-        )
+    _refuse_name(name)
     require_training()
     from resight.train.networks.finishing import memory_mb, pages, with_bundle
 
     store = None if isinstance(photos, Catalogue) else CatalogueStore.open(photos)
     catalogue = photos if isinstance(photos, Catalogue) else store.catalogue()  # type: ignore[union-attr]
     _refuse_unlabelled(catalogue, asked)
-    parameters = {
-        "recipe": asked.to_json(),
-        "recipe_fingerprint": asked.fingerprint,
-        "photos": photos_fingerprint(catalogue),
-        "seed": seed,
-        "backbone": "the recipe's" if backbone is None else type(backbone).__name__,
-    }
+    parameters = _parameters(catalogue, asked, seed, backbone)
     _refuse_another(folder, parameters)
     begun = time.perf_counter()
     with _logged(folder, name, parameters, mlflow) as log:
         learned = _learned(catalogue, asked, folder, seed, log, backbone, on_judged)
         found = _result(learned, folder)
-        if export and learned.accelerator.is_main_process and not learned.is_stopped:
+        is_done = learned.accelerator.is_main_process and not learned.is_stopped
+        if export and is_done:
             found = with_bundle(learned, found, store, name, seed)
         found = replace(found, seconds=time.perf_counter() - begun, memory_mb=memory_mb())
-        if learned.accelerator.is_main_process and not learned.is_stopped:
+        if is_done:
             for made in pages(learned, found, read_figures(folder)):
                 log.artefact(made)
             log.finish(found.to_json())
     return found
+
+
+def _refuse_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"expected a name of small letters, digits, '-', '_' and '.' for the bundle, found '{name}'", key="name"
+        )
+
+
+def _parameters(photos: Catalogue, recipe: TrainRecipe, seed: int, backbone: Any) -> dict[str, Any]:
+    """All that a run rests on."""
+    return {
+        "recipe": recipe.to_json(),
+        "recipe_fingerprint": recipe.fingerprint,
+        "photos": photos_fingerprint(photos),
+        "seed": seed,
+        "backbone": "the recipe's" if backbone is None else type(backbone).__name__,
+    }
 
 
 def require_training() -> None:

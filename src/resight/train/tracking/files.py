@@ -20,7 +20,9 @@ from resight.errors import InputError
 
 __all__ = ["FIGURES", "RUN", "TIMINGS", "FigureFile", "plain", "read_figures", "read_run", "read_timings", "write_run"]
 
-FIGURES, TIMINGS, RUN = "figures.csv", "timings.csv", "run.json"
+FIGURES = "figures.csv"
+TIMINGS = "timings.csv"
+RUN = "run.json"
 
 _SCHEMA = {"stage": pl.String, "epoch": pl.Int64, "step": pl.Int64, "name": pl.String, "value": pl.Float64}
 _STEP = list(_SCHEMA).index("step")

@@ -22,7 +22,8 @@ from resight.train.tracking.files import plain
 
 __all__ = ["ARTEFACTS", "DATABASE", "Mirror", "address_of", "flattened", "quiet_environment"]
 
-DATABASE, ARTEFACTS = "mlflow.db", "mlflow-artefacts"
+DATABASE = "mlflow.db"
+ARTEFACTS = "mlflow-artefacts"
 
 _EXPERIMENT = "resight"
 _RUN_TAG, _TOLD_TAG = "resight.run", "resight.told"

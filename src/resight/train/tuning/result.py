@@ -16,7 +16,9 @@ from resight.pages.wording import plural
 
 __all__ = ["DONE", "FAILED", "STOPPED", "Trial", "Tuning", "shown"]
 
-DONE, STOPPED, FAILED = "done", "stopped early", "failed"
+DONE = "done"
+STOPPED = "stopped early"
+FAILED = "failed"
 
 
 @dataclass(frozen=True, eq=False)

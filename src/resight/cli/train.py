@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resight.cli.options import Folder, Json, Model, Same, Seed
+from resight.cli.options import Folder, Json, Model, Same, Seed, Settings
+
+if TYPE_CHECKING:
+    from resight.train import HeadTraining, NetworkTraining
 
 app = typer.Typer(help="Learn a better model from your own labelled photos.", no_args_is_help=True)
 
@@ -49,11 +52,7 @@ def head(
         only=only or (),
         seed=seed,
     )
-    for note in found.notes:
-        typer.echo(f"note: {note}", err=True)
-    typer.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))
-    if found.bundle is not None:
-        typer.echo(f"next: resight calibrate --catalogue {catalogue} --model {found.bundle}", err=True)
+    _told(found, catalogue, as_json)
 
 
 @app.command()
@@ -61,10 +60,7 @@ def network(
     catalogue: Folder,
     run: Annotated[Path, typer.Option(help="Folder of the run: a new one, or an interrupted one that goes on.")],
     recipe: Annotated[str, typer.Option(help="TOML recipe: a file, or the name of one that ships.")] = "individuals",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A key of the recipe and its value, such as stages.0.n_epochs=4; may be repeated."),
-    ] = None,
+    settings: Settings = None,
     name: Annotated[str, typer.Option(help="Name of the new bundle.")] = "network",
     same: Same = None,
     mlflow: Annotated[
@@ -77,11 +73,10 @@ def network(
 
     Example:  resight train network --catalogue mine --recipe humpback --run runs/first
     """
-    from resight.config import TrainRecipe
-    from resight.config.overrides import overridden, settings_of
+    from resight.config import TrainRecipe, overridden, settings_of
     from resight.train import train_network
 
-    asked = overridden(TrainRecipe.read(recipe), settings_of(set_ or ()), "--set")
+    asked = overridden(TrainRecipe.read(recipe), settings_of(settings or ()), "--set")
     found = train_network(
         catalogue,
         run=run,
@@ -90,6 +85,10 @@ def network(
         mlflow=mlflow,
         seed=seed,
     )
+    _told(found, catalogue, as_json)
+
+
+def _told(found: HeadTraining | NetworkTraining, catalogue: Path, as_json: bool) -> None:
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))

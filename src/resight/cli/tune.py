@@ -47,4 +47,5 @@ def tune(
         typer.echo(f"note: {note}", err=True)
     typer.echo(json.dumps(found.to_json(), indent=2, allow_nan=False) if as_json else str(found))
     if found.best is not None:
-        typer.echo(f"next: resight train network --catalogue {catalogue} --recipe {run / 'best.toml'}", err=True)
+        best = f"--recipe {run / 'best.toml'} --run {run / 'best'}"
+        typer.echo(f"next: resight train network --catalogue {catalogue} {best}", err=True)

@@ -38,7 +38,7 @@ from resight.train.networks.network import Learner, Network, freeze
 from resight.train.networks.photos import Looks, PhotoShelf
 from resight.train.networks.pseudo_labels import pseudo_labels
 from resight.train.networks.roster import Roster, roster_of
-from resight.train.networks.stages import Batch, Schedule, criteria_for, optimiser_for, steps_of_epoch
+from resight.train.networks.stages import Batch, Schedule, batches_of_epoch, criteria_for, optimiser_for, steps_of_epoch
 
 __all__ = ["Run", "Told"]
 
@@ -153,6 +153,8 @@ class Run:
         self.rates = state["rates"]
         self.best = tensors.get("best", {})
         self.network.load_state_dict(tensors["network"])
+        if state["scaler"] and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         return Kept(state["classes"], tensors["criteria"], tensors.get("optimiser"), tensors.get("mean"))
 
     def _stage(self, stage: StageOptions, kept: Kept) -> Kept:
@@ -196,7 +198,8 @@ class Run:
         mean: Mean | None,
         keep: Callable[[], None],
     ) -> None:
-        n_steps = len(self.plan(roster, 0))  # every epoch of a stage has as many
+        n_batches = len(batches_of_epoch(roster, self.recipe, seed=self.seed, stage=self.at.stage, epoch=0))
+        n_steps = -(-n_batches // self.recipe.sampling.n_accumulated)  # every epoch of a stage has about as many
         loop = Loop(
             learner,
             optimiser,
@@ -329,7 +332,14 @@ class Run:
                 "optimiser": now.optimiser,
                 "mean": now.mean,
             }
-            state = {"at": asdict(self.at), "pseudo": self.pseudo, "rates": self.rates, "classes": now.classes}
+            scaler = self.accelerator.scaler
+            state = {
+                "at": asdict(self.at),
+                "pseudo": self.pseudo,
+                "rates": self.rates,
+                "classes": now.classes,
+                "scaler": None if scaler is None else scaler.state_dict(),
+            }
             number = self.at.n_steps * 2 + (now.optimiser is None)  # a stage ends after its last step
             save_checkpoint(self.folder, number, {name: of for name, of in parts.items() if of}, state)
         self.accelerator.wait_for_everyone()

@@ -110,7 +110,7 @@ class Schedule:
             return (step + 1) / n_rising
         if self.options.schedule == "constant":
             return 1.0
-        done = (step - n_rising) / max(self.n_steps - n_rising, 1)
+        done = min((step - n_rising) / max(self.n_steps - n_rising, 1), 1.0)
         return 0.5 * (1 + math.cos(math.pi * done))
 
     def put(self, optimiser: torch.optim.Optimizer, step: int) -> float:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from resight.datasets.precomputed import is_external
-from resight.embed import Bundle, bundle_path, shipped_bundles
+from resight.embed import Bundle, bundle_path, describe, shipped_bundles
 from resight.errors import StoreError
 from resight.store import CatalogueStore
 
@@ -57,6 +57,20 @@ def keep_bundle(store: CatalogueStore, model: str | Path | None) -> Bundle:
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error
         raise StoreError(f"expected to keep a copy of the model in {kept}, found: {reason}") from error
     return bundle
+
+
+def learned_notes(store: CatalogueStore, model: str) -> tuple[str, ...]:
+    """A sentence when a model of a catalogue was trained by resight: it may have learned the photos it is judged by."""
+    place = store.folder / _FOLDER / Path(model).name
+    learned = describe(place).learned if place.exists() else None
+    if learned is None:
+        return ()
+    sentence = (
+        f"The model was trained on {learned.n_photos} photos of {learned.n_individuals} individuals. Where these are "
+        "among the photos it is judged by here, scores are better than those of new photos will be, and promises too "
+        "good: judge it by individuals that it never saw."
+    )
+    return (sentence,)
 
 
 def _copy(source: Path, kept: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from resight.config import RerankRecipe
 from resight.core import Catalogue, Embeddings, OperatingPoint
 from resight.decide import Goal, Groups, calibrate
-from resight.pipeline.bundles import model_of
+from resight.pipeline.bundles import learned_notes, model_of
 from resight.pipeline.gallery import encounter_notes, fingerprint, labelled_gallery, require_columns, values_of
 from resight.pipeline.reranking import keep_fusion, reranked_method
 from resight.pipeline.self_search import SelfSearch, self_search
@@ -66,7 +66,8 @@ def calibrate_catalogue(
         searches = prepared.self_search()
     point = fit(searches, gallery, embeddings, wanted, same=same, per=per, share_new=share_new, seed=seed)
     told = () if prepared is None else (prepared.fusion.summary.in_short,)
-    point = replace(point, notes=(*point.notes, *encounter_notes(gallery), *told))
+    notes = (*encounter_notes(gallery), *learned_notes(store, embeddings.model), *told)
+    point = replace(point, notes=(*point.notes, *notes))
     store.save_operating_point(point)
     if prepared is not None:  # only now: a fusion without its operating point would be of no use
         keep_fusion(store, prepared, searches.summary())

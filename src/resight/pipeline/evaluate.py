@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from resight.evaluate import (
     oscr,
     per_individual,
 )
-from resight.pipeline.bundles import model_of
+from resight.pipeline.bundles import learned_notes, model_of
 from resight.pipeline.gallery import encounter_notes, labelled_gallery, require_columns
 from resight.pipeline.methods import SCALE, Method, PlainMethod
 from resight.pipeline.reranking import reranked_method
@@ -165,7 +165,8 @@ def evaluate_catalogue(
     if rerank is not None:
         method = reranked_method(store, catalogue, embeddings, rerank, distractors)
     trials = list(PROTOCOLS[protocol](method, setting))
-    return summed_up(protocol, catalogue, embeddings.model, trials, seed, PLAIN_SCALE if rerank is None else SCALE)
+    found = summed_up(protocol, catalogue, embeddings.model, trials, seed, PLAIN_SCALE if rerank is None else SCALE)
+    return replace(found, notes=(*found.notes, *learned_notes(store, embeddings.model)))
 
 
 def judged_gallery(

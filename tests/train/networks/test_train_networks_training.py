@@ -18,7 +18,7 @@ from resight.config import TrainRecipe
 from resight.config.overrides import overridden
 from resight.core import Catalogue
 from resight.errors import ConfigError, InputError, MismatchError, NotFittedError, UnknownNameError
-from resight.pipeline import calibrate_catalogue
+from resight.pipeline import calibrate_catalogue, evaluate_catalogue
 from resight.store import CatalogueStore
 from resight.train import train_network
 from resight.train.tracking import read_figures
@@ -92,7 +92,10 @@ def test_a_catalogue_on_disk_gets_the_vectors(mine, tmp_path):
     found = train_network(mine, run=tmp_path / "run", recipe=small(), name="mine")
     store = CatalogueStore.open(mine)
     assert found.n_vectors == len(store.embeddings(found.model)) == len(store.catalogue())
-    calibrate_catalogue(mine, "fpir=0.2", model=found.bundle)
+    point = calibrate_catalogue(mine, "fpir=0.2", model=found.bundle)
+    assert any("The model was trained on" in note for note in point.notes)
+    assert any("The model was trained on" in note for note in evaluate_catalogue(mine, model=found.bundle).notes)
+    assert not any("The model was trained on" in note for note in calibrate_catalogue(mine, "fpir=0.2").notes)
     assert [d.query for d in resight.Identifier.open(mine, model=found.bundle).identify(store.catalogue())]
 
 

@@ -105,3 +105,9 @@ def test_models_show_their_licence_and_source(resight):
     assert facts["licence"] == "Apache-2.0"
     assert facts["source"]
     assert "efficientnet-lite0" in resight("models", "list").out
+
+
+def test_it_also_starts_as_a_module():
+    """As `accelerate launch -m resight` starts it on each process."""
+    done = subprocess.run([sys.executable, "-m", "resight", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("resight ")

@@ -25,7 +25,7 @@ def test_a_head_is_learned_and_used(resight, catalogue, tmp_path, queries):
     done = resight("train", "head", "--catalogue", catalogue, "--recipe", recipe, "--out", out, "--name", "better")
     assert done.code == 0, done.err
     assert "chosen: whitening (n_dimensions=16, shrinkage=0.1)" in done.out
-    assert f"next: resight calibrate --catalogue {catalogue} --model {out}" in done.err
+    assert f"next: resight calibrate --catalogue {catalogue} --model {out} --same side --goal fpir=0.05" in done.err
     assert describe(out).dimension == 16
     assert (
         resight("calibrate", "--catalogue", catalogue, "--model", out, "--goal", "fpir=0.2", "--same", "side").code == 0
@@ -33,6 +33,9 @@ def test_a_head_is_learned_and_used(resight, catalogue, tmp_path, queries):
     assert resight("identify", queries, "--catalogue", catalogue, "--model", "better", "--json").code == 0
     shown = resight("models", "show", out, "--json")
     assert json.loads(shown.out)["learned"]["method"] == "head whitening"
+    told = resight("models", "show", out).out
+    assert "  method           head whitening" in told
+    assert "{" not in told
 
 
 def test_json_holds_the_figures(resight, catalogue):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
@@ -41,5 +42,25 @@ def show(
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
+    learned = facts.pop("learned", None)
     for key, value in facts.items():
         typer.echo(f"{key:<18} {value}")
+    for line in _lines(learned, "learned"):
+        typer.echo(line)
+
+
+def _lines(value: Any, name: str, depth: int = 0) -> Iterator[str]:
+    """What a bundle was learned from, one fact a line, tables and lists of tables below their name."""
+    indent = "  " * depth
+    if isinstance(value, dict) and {"value", "low", "high"} <= value.keys():
+        known = None not in (value["value"], value["low"], value["high"])
+        value = f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" if known else "unknown"
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        for number, one in enumerate(value):
+            yield from _lines(one, f"{name}.{number}", depth)
+    elif isinstance(value, dict) and value:
+        yield f"{indent}{name}"
+        for key, one in value.items():
+            yield from _lines(one, key, depth + 1)
+    elif value is not None:
+        yield f"{indent}{name:<{max(18 - len(indent), 0)}} {value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,9 +43,10 @@ def head(
     from resight.config import HeadRecipe
     from resight.train import train_head
 
+    asked = HeadRecipe.read(recipe)
     found = train_head(
         catalogue,
-        recipe=HeadRecipe.read(recipe),
+        recipe=asked,
         out=out,
         name=name,
         model=model,
@@ -52,7 +54,7 @@ def head(
         only=only or (),
         seed=seed,
     )
-    _told(found, catalogue, as_json)
+    _told(found, catalogue, same or asked.same, as_json)
 
 
 @app.command()
@@ -77,20 +79,23 @@ def network(
     from resight.train import train_network
 
     asked = overridden(TrainRecipe.read(recipe), settings_of(settings or ()), "--set")
+    chosen = asked.model_copy(update={"same": tuple(same)}) if same else asked
     found = train_network(
         catalogue,
         run=run,
-        recipe=asked.model_copy(update={"same": tuple(same)}) if same else asked,
+        recipe=chosen,
         name=name,
         mlflow=mlflow,
         seed=seed,
     )
-    _told(found, catalogue, as_json)
+    _told(found, catalogue, chosen.same, as_json)
 
 
-def _told(found: HeadTraining | NetworkTraining, catalogue: Path, as_json: bool) -> None:
+def _told(found: HeadTraining | NetworkTraining, catalogue: Path, same: Sequence[str], as_json: bool) -> None:
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))
     if found.bundle is not None:
-        typer.echo(f"next: resight calibrate --catalogue {catalogue} --model {found.bundle}", err=True)
+        agree = "".join(f" --same {column}" for column in same)
+        command = f"resight calibrate --catalogue {catalogue} --model {found.bundle}{agree} --goal fpir=0.05"
+        typer.echo(f"next: {command}", err=True)

@@ -55,6 +55,21 @@ def test_every_loss_is_a_number_with_a_slope(kind):
 
 
 @pytest.mark.parametrize("kind", ALL)
+def test_a_network_in_16_bits_gets_the_loss_of_32(kind):
+    vectors, classes = batch()
+    vectors = vectors.detach().bfloat16().requires_grad_()
+    one = criterion(kind())
+    expected = one(vectors.float(), classes)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = one(vectors, classes)
+        none = one(vectors, torch.full((6,), -1))
+    (loss + none).backward()
+    assert loss.dtype == none.dtype == torch.float32
+    torch.testing.assert_close(loss, expected)
+    assert torch.isfinite(vectors.grad).all()
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_a_photo_of_no_known_class_says_nothing(kind):
     vectors, classes = batch()
     one = criterion(kind())

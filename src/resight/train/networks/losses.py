@@ -43,10 +43,11 @@ class Criterion(nn.Module):
         self.register_buffer("margins", _margins(options, counts), persistent=False)
 
     def forward(self, vectors: Tensor, classes: Tensor) -> Tensor:
-        """The mean loss of (B, D) vectors, of any length, and (B,) classes."""
-        if isinstance(self.options, ClassLoss) or not _is_several():
-            return self._of_known(vectors, classes)
-        return self._of_known(*_of_all_processes(vectors, classes))
+        """The mean loss of (B, D) vectors, of any length, and (B,) classes; always in 32 bits."""
+        with torch.autocast(vectors.device.type, enabled=False):  # margins are finer than what 16 bits can tell
+            if isinstance(self.options, ClassLoss) or not _is_several():
+                return self._of_known(vectors, classes)
+            return self._of_known(*_of_all_processes(vectors, classes))
 
     @property
     def has_scores(self) -> bool:
@@ -74,7 +75,7 @@ class Criterion(nn.Module):
     def _of_known(self, vectors: Tensor, classes: Tensor) -> Tensor:
         known = classes >= 0
         if not bool(known.any()):
-            return vectors.sum() * 0 + self.centres.sum() * 0
+            return vectors.float().sum() * 0 + self.centres.sum() * 0
         vectors, classes = vectors[known].float(), classes[known]
         if isinstance(self.options, SoftmaxLoss):
             scores = functional.linear(vectors, self.centres, self.bias)

@@ -64,7 +64,9 @@ class NetworkTraining:
     def __str__(self) -> str:
         """What it is worth, a line per measure, and where it lies."""
         what = f"{plural(self.n_photos, 'photo')} of {plural(self.n_individuals, 'individual')}"
-        lines = [f"{what}, {plural(self.n_steps, 'step')}, {self.seconds:.0f} s, at most {self.memory_mb:.0f} MB"]
+        lines = [
+            f"{what}, {plural(self.n_steps, 'step')}, {self.seconds:.0f} s, at most {self.memory_mb:.0f} MB of memory"
+        ]
         if self.figures:
             lines.append(f"{'':<7}{'before':<22}{'after':<22}gain")
             lines += [f"{of:<7}{self.baseline[of]!s:<22}{self.figures[of]!s:<22}{self.gains[of]}" for of in MEASURES]

@@ -47,7 +47,7 @@ def test_mlflow_knows_what_the_folder_holds(told):
     assert run.info.status == "FINISHED"
     assert run.data.params["recipe.network.backbone"] == "test_resnet"
     figures = read_figures(told / "one")
-    last = {name: value for name, value in zip(figures["name"], figures["value"], strict=True)}
+    last = dict(zip(figures["name"], figures["value"], strict=True))
     assert run.data.metrics["OSCR"] == pytest.approx(last["OSCR"])
     names = {one.path for one in client.list_artifacts(run.info.run_id)}
     assert {"report.html", "bundle", "figures.csv", "confusion.csv"} <= names
@@ -83,6 +83,6 @@ def test_tuning_trains_and_the_best_recipe_can_be_trained(mine, tmp_path):
         rates.append(max(figures.filter(figures["name"] == "OSCR")["value"]))
         assert not (place / "bundle").exists()
     assert max(rates) == pytest.approx(max(trial.value for trial in found.trials))
+    everyone = TrainRecipe.parse(SMALL + "[hold_out]\nn_parts = 0\n")
     with pytest.raises(ConfigError, match="n_parts = 0"):
-        everyone = TrainRecipe.parse(SMALL + "[hold_out]\nn_parts = 0\n")
         tune_network(mine, SpaceRecipe.parse(SPACE), recipe=everyone, run=tmp_path / "other", n_trials=1)

@@ -6,6 +6,7 @@ A torch module through and through: imported only inside functions.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +51,9 @@ def save_checkpoint(
         draft.mkdir()
         save_file(flat, draft / _TENSORS)
         (draft / _STATE).write_text(json.dumps(state), encoding="utf-8")
+        _to_disk(draft / _TENSORS, draft / _STATE, draft)
         draft.replace(folder / f"{number:010d}")
+        _to_disk(folder)  # before the older ones go
         for old in _checkpoints(folder)[:-1]:
             shutil.rmtree(old)
     except (OSError, SafetensorError) as error:
@@ -99,6 +102,18 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, remembered: Mapping[str,
         state.setdefault(int(number), {})[name] = value
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _to_disk(*places: Path) -> None:
+    """Wait until files and folders lie on the disk itself, so that a power cut leaves them whole."""
+    for place in places:
+        if place.is_dir() and os.name == "nt":  # has no way to ask for it
+            continue
+        number = os.open(place, os.O_RDONLY if place.is_dir() else os.O_RDWR)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,14 @@ class Members:
         hold_out = HoldOut(photos.select(judged), recipe.same, recipe.hold_out, seed)
         away = np.isin(labelled, judged[~hold_out.fold.learn]) | _of_the_same(photos, labelled, judged, hold_out)
         return cls(photos, labelled[~away], unlabelled, judged, hold_out)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of who has which part: a run goes on with the same."""
+        digest = hashlib.blake2b(digest_size=16)
+        for rows in (self.learn, self.unlabelled, self.judged):
+            digest.update(repr(rows.tolist()).encode())
+        return digest.hexdigest()
 
     @property
     def strangers(self) -> Codes:

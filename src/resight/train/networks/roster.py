@@ -114,22 +114,24 @@ def _individuals(frame: pl.DataFrame, codes: Codes, keys: list[str], recipe: Tra
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     titles = titles_of(frame[first], [key for key in keys if key != "synthetic"])
     fakes = frame[first]["synthetic"].to_list()
+    is_merged = False
     names = [f"{title} (synthetic)" if fake else title for title, fake in zip(titles, fakes, strict=True)]
     if recipe.sampling.rare == "together" and frame.filter(codes == n - 1).select(keys).n_unique() > 1:
-        names[-1] = "(rare)"
+        names[-1], is_merged = "(rare)", True
     mirror = recipe.photos.mirror
     if mirror in ("no", "same"):
         return Classes(codes, tuple(names), np.arange(n))
     if mirror == "other":
         return Classes(codes, (*names, *(f"{name} (mirrored)" for name in names)), _there_and_back(n))
-    return _other_sides(frame[first], codes, names, keys)
+    return _other_sides(frame[first], codes, names, keys, is_merged=is_merged)
 
 
-def _other_sides(firsts: pl.DataFrame, codes: Codes, names: list[str], keys: list[str]) -> Classes:
-    """A mirrored photo of one side is one of the other side of its individual."""
+def _other_sides(firsts: pl.DataFrame, codes: Codes, names: list[str], keys: list[str], *, is_merged: bool) -> Classes:
+    """A mirrored photo of one side is one of the other side of its individual; one of the rare is a rare one still."""
     if "side" not in keys:
         raise UnknownNameError("column in `same` that mirror = 'other-side' needs", "side", keys)
-    place = {row: number for number, row in enumerate(firsts.select(keys).rows())}
+    n_known = len(names) - is_merged
+    place = {row: number for number, row in enumerate(firsts.select(keys).rows()[:n_known])}
     sides = keys.index("side")
     mirrored, more = [], list(names)
     for row in list(place):
@@ -138,6 +140,7 @@ def _other_sides(firsts: pl.DataFrame, codes: Codes, names: list[str], keys: lis
             place[swapped] = len(more)
             more.append(f"{names[place[row]]} (mirrored)")
         mirrored.append(place[swapped])
+    mirrored += range(n_known, len(names))
     back = {there: number for number, there in enumerate(mirrored)}
     mirrored += [back[number] for number in range(len(names), len(more))]
     return Classes(codes, tuple(more), np.array(mirrored, np.int64))

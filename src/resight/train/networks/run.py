@@ -19,6 +19,7 @@ from torch import Tensor
 
 from resight.config import StageOptions, TrainRecipe
 from resight.core import Catalogue
+from resight.errors import MismatchError
 from resight.progress import progress
 from resight.train.judging import MEASURES, Judged
 from resight.train.networks.augmentation import Augmentation
@@ -129,6 +130,7 @@ class Run:
             rewind: takes the number of steps that a checkpoint stands at; what was told after that counts no more.
 
         Raises:
+            MismatchError: when other photos can be read than when the run began.
             NotFittedError: when a stage has too few individuals, or a loss is no number any more.
             StoreError: when a checkpoint is damaged, or the disk refuses one.
         """
@@ -148,6 +150,11 @@ class Run:
         if place is None:
             return Kept()
         tensors, state = load_checkpoint(place)
+        if state.get("members", self.members.fingerprint) != self.members.fingerprint:
+            raise MismatchError(
+                f"expected the photos that the run of {place.parent} began with, found that others can be read now: "
+                "bring them back, or begin another run"
+            )
         self.at = Position(**state["at"])
         self.pseudo = {int(row): name for row, name in state["pseudo"].items()}
         self.rates = state["rates"]
@@ -155,7 +162,7 @@ class Run:
         self.network.load_state_dict(tensors["network"])
         if state["scaler"] and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-        return Kept(state["classes"], tensors["criteria"], tensors.get("optimiser"), tensors.get("mean"))
+        return Kept(state["classes"], tensors.get("criteria", {}), tensors.get("optimiser"), tensors.get("mean"))
 
     def _stage(self, stage: StageOptions, kept: Kept) -> Kept:
         """One stage, from its beginning or from a checkpoint within it; gives what the next one may go on from."""
@@ -258,7 +265,7 @@ class Run:
             self.at.best, self.at.n_since = rate, 0
             self.best = {name: one.detach().cpu().clone() for name, one in network.state_dict().items()}
         patience = self.recipe.loop.patience
-        self.at.is_over = bool(patience) and self.at.n_since >= patience
+        self.at.is_over = bool(patience) and self.at.n_since * options.every >= patience
         if self.on_judged is not None and self.on_judged(len(self.rates), rate):
             self.is_stopped = True
 
@@ -335,6 +342,7 @@ class Run:
             scaler = self.accelerator.scaler
             state = {
                 "at": asdict(self.at),
+                "members": self.members.fingerprint,
                 "pseudo": self.pseudo,
                 "rates": self.rates,
                 "classes": now.classes,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from resight.config import LoopOptions, StageOptions, TrainRecipe
+from resight.errors import ConfigError
 from resight.train.networks.losses import Criterion
 from resight.train.networks.network import Learner
 from resight.train.networks.photos import Look
@@ -122,13 +123,23 @@ class Schedule:
 
 
 def optimiser_for(learner: Learner, stage: StageOptions, loop: LoopOptions) -> torch.optim.Optimizer:
-    """The optimiser of a stage: the body at its own rate; norms, biases and centres without decay."""
+    """The optimiser of a stage: the body at its own rate; norms, biases and centres without decay.
+
+    Raises:
+        ConfigError: when there is nothing that learns.
+    """
     body = {id(weight) for weight in learner.network.body.parameters()}
     centres = {id(weight) for weight in learner.criteria.parameters()}
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for weight in _learning(learner):
         decays = weight.ndim > 1 and id(weight) not in centres
         groups.setdefault((id(weight) in body, decays), []).append(weight)
+    if not groups:
+        raise ConfigError(
+            f"expected weights that learn in stage '{stage.name}', found none: lower  frozen , or let the network have "
+            "a neck, a projection or gem",
+            key="frozen",
+        )
     rates = {True: stage.backbone_learning_rate, False: stage.learning_rate}
     settings = [
         {

@@ -19,9 +19,11 @@ from resight.core import Catalogue
 from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError
 from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.store import CatalogueStore
+from resight.train.alone import alone
 from resight.train.judging import MEASURES
 from resight.train.networks.result import NetworkTraining
 from resight.train.tracking import RunLog, read_figures, read_run
+from resight.train.tracking.files import FIGURES, RUN, TIMINGS
 
 if TYPE_CHECKING:
     from resight.train.networks.body import Body
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["NetworkTraining", "train_network"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_RECIPE, _CHECKPOINTS = "recipe.toml", "checkpoints"
+_RECIPE, _CHECKPOINTS, _LOCK = "recipe.toml", "checkpoints", ".lock"
 
 
 def train_network(
@@ -75,7 +77,7 @@ def train_network(
     """
     asked = TrainRecipe.default() if recipe is None else recipe
     folder = Path(run)
-    _refuse_name(name)
+    _refuse_odd(name, asked, seed)
     require_training()
     from resight.train.networks.finishing import memory_mb, pages, with_bundle
 
@@ -99,10 +101,16 @@ def train_network(
     return found
 
 
-def _refuse_name(name: str) -> None:
+def _refuse_odd(name: str, recipe: TrainRecipe, seed: int) -> None:
     if not _NAME.fullmatch(name):
         raise ConfigError(
             f"expected a name of small letters, digits, '-', '_' and '.' for the bundle, found '{name}'", key="name"
+        )
+    if seed < 0:
+        raise ConfigError(f"expected a seed of at least 0, found {seed}", key="seed")
+    if len({"identity", *recipe.same}) <= len(recipe.same):
+        raise ConfigError(
+            f"expected columns other than 'identity' in same, each once, found {', '.join(recipe.same)}", key="same"
         )
 
 
@@ -147,8 +155,11 @@ def _refuse_unlabelled(catalogue: Catalogue, recipe: TrainRecipe) -> None:
 
 
 def _refuse_another(folder: Path, parameters: Mapping[str, Any]) -> None:
-    """A folder holds one run."""
-    if not (folder / "run.json").exists():
+    """A folder holds one run, and nothing else."""
+    others = _others(folder)
+    if not (folder / RUN).exists():  # looked for after the others: another process may be about to begin the run
+        if others:
+            raise InputError(f"expected a new folder for the run, found '{others[0]}' in {folder}: give another place")
         return
     before = read_run(folder)
     if before["state"] == "finished":
@@ -161,6 +172,14 @@ def _refuse_another(folder: Path, parameters: Mapping[str, Any]) -> None:
         )
 
 
+def _others(folder: Path) -> list[str]:
+    """What lies in a folder, but for what a run begins with before it says that it is one."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"expected a folder for the run, found a file in {folder}: give another place")
+    there = sorted(one.name for one in folder.iterdir()) if folder.exists() else []
+    return [name for name in there if name not in (FIGURES, TIMINGS) and not name.startswith(".")]
+
+
 @contextmanager
 def _logged(folder: Path, name: str, parameters: Mapping[str, Any], mlflow: str | None) -> Iterator[Any]:
     """The record of the run, by the first process; the others keep none."""
@@ -169,8 +188,11 @@ def _logged(folder: Path, name: str, parameters: Mapping[str, Any], mlflow: str 
     if not PartialState().is_main_process:
         yield _Silent()
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with RunLog(folder, name=name, parameters=parameters, mlflow=mlflow) as log:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"expected to write to {folder}, found: {error.strerror or error}") from error
+    with alone(folder, _LOCK, "trains"), RunLog(folder, name=name, parameters=parameters, mlflow=mlflow) as log:
         (folder / _RECIPE).write_text(TrainRecipe.model_validate(parameters["recipe"], strict=False).to_toml(), "utf-8")
         yield log
 
@@ -201,10 +223,10 @@ def _learned(
 
     precision = {"full": "no"}.get(recipe.loop.precision, recipe.loop.precision)
     accelerator = Accelerator(mixed_precision=precision)
-    n = recipe.sampling.n_photos_per_batch
-    if n % accelerator.num_processes:
+    n, n_processes = recipe.sampling.n_photos_per_batch, accelerator.num_processes
+    if n % n_processes or n < 2 * n_processes:
         raise ConfigError(
-            f"expected n_photos_per_batch that {accelerator.num_processes} processes can share evenly, found {n}",
+            f"expected n_photos_per_batch that {n_processes} processes can share evenly, two or more each, found {n}",
             key="n_photos_per_batch",
         )
     torch.manual_seed(seed)
@@ -216,9 +238,20 @@ def _learned(
     run.tell = lambda figures, at: log.figure(
         figures, stage=recipe.stages[at.stage].name, epoch=at.epoch, step=at.n_steps
     )
-    run.notes = [*encounter_notes(photos.labelled()), *(f"{one.path}: {one.reason}" for one in failures)]
+    run.notes = [
+        *encounter_notes(photos.labelled()),
+        *_unguarded(recipe),
+        *(f"{one.path}: {one.reason}" for one in failures),
+    ]
     run.go(rewind=log.rewind)
     return run
+
+
+def _unguarded(recipe: TrainRecipe) -> list[str]:
+    """A sentence where pseudo-labels are asked for, and no stranger is there who says how high a score must be."""
+    if recipe.hold_out.n_parts or not any(stage.pseudo_labels for stage in recipe.stages):
+        return []
+    return ["no photo without a name took part: pseudo_labels need strangers, and n_parts = 0 in [hold_out] has none"]
 
 
 def _body(options: NetworkOptions, side_px: int, backbone: Any) -> Body:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from resight.config import SpaceRecipe, TrainRecipe, overridden
 from resight.errors import ConfigError
+from resight.train.tracking import read_run
+from resight.train.tracking.files import RUN
 from resight.train.tuning import Report, Tuning, tune
 
 __all__ = ["tune_network"]
@@ -76,10 +79,20 @@ def _trained(folder: Path, recipe: TrainRecipe, trials: Path, seed: int, report:
     from resight.train.networks.training import train_network
 
     name = f"trial-{report.trial:03d}"
+    _make_way(trials / name, recipe)
     found = train_network(
         folder, recipe=recipe, run=trials / name, name=name, seed=seed, on_judged=report, export=False
     )
     return float(found.best_oscr)
+
+
+def _make_way(run: Path, recipe: TrainRecipe) -> None:
+    """A trial that was killed goes on; what its folder holds of another one, or of one that was done, goes."""
+    if not (run / RUN).exists():
+        return
+    before = read_run(run)
+    if before["state"] == "finished" or before["parameters"].get("recipe_fingerprint") != recipe.fingerprint:
+        shutil.rmtree(run)
 
 
 def _judged(space: SpaceRecipe, recipe: TrainRecipe) -> SpaceRecipe:

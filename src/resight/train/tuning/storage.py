@@ -6,32 +6,21 @@ import math
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from resight.config import ChoiceParameter, SpaceRecipe, WholeParameter
-from resight.errors import InputError, MismatchError
+from resight.errors import MismatchError
 from resight.train.tuning.result import DONE, FAILED, STOPPED, Trial
 
-__all__ = ["alone", "counted", "distribution", "importances_of", "opened", "quietly", "settings_drawn", "trials_of"]
+__all__ = ["counted", "distribution", "importances_of", "opened", "quietly", "settings_drawn", "trials_of"]
 
-_STUDY, _LOCK = "study.db", "study.lock"
+_STUDY = "study.db"
 _FREE_STEPS = 2
 """No trial is stopped before this step: the first figure of a training says little."""
 _MIN_DONE = 10
 """Trials from which on it is said what mattered."""
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Only one process tunes in a folder; the system lets go of the lock when it is killed."""
-    with closing(sqlite3.connect(folder / _LOCK, timeout=0, isolation_level=None)) as holder:
-        try:
-            holder.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise InputError(f"expected {folder} for this process alone, found another one that tunes in it") from error
-        yield
 
 
 class _Connection(sqlite3.Connection):

@@ -17,12 +17,12 @@ import numpy as np
 
 from resight.config import ChoiceParameter, SpaceRecipe, overridden, setting_at
 from resight.config.recipe import Recipe
-from resight.errors import ConfigError, InputError, MissingExtraError, ResightError
+from resight.errors import ConfigError, InputError, MissingExtraError, NotFittedError, ResightError
 from resight.progress import progress
+from resight.train.alone import alone
 from resight.train.tuning.page import write_tuning
 from resight.train.tuning.result import DONE, Trial, Tuning
 from resight.train.tuning.storage import (
-    alone,
     counted,
     distribution,
     importances_of,
@@ -34,6 +34,7 @@ from resight.train.tuning.storage import (
 
 __all__ = ["Objective", "Report", "tune"]
 
+_LOCK = "study.lock"
 _MOST_FAILED = 3
 """Trials that fail one after the other before tuning gives up."""
 
@@ -104,7 +105,7 @@ def tune(
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     said = {"recipe": "" if recipe is None else recipe.fingerprint, **(about or {})}
-    with alone(place), opened(place, {"space": space.fingerprint, **said}, pruning) as study:
+    with alone(place, _LOCK, "tunes"), opened(place, {"space": space.fingerprint, **said}, pruning) as study:
         search = _Search(study, space, objective, seed, _own_settings(space, recipe))
         search.run(n_trials, timeout_s)
         importances = importances_of(study, space, seed)
@@ -146,6 +147,9 @@ class _Search:
             reason = "" if math.isfinite(value) or report.stopped else f"its value is {value}"
         except ConfigError as error:  # settings that do not go together
             value, reason = math.nan, str(error)
+        except NotFittedError as error:  # such as a rate that is too high; or there is nothing to learn from
+            value, reason = math.nan, str(error)
+            self._give_up_on(error)
         except ResightError:  # what no other settings would mend
             raise
         except Exception as error:  # noqa: BLE001  an objective may raise anything; see _tell

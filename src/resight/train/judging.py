@@ -119,7 +119,7 @@ def deal(examples: Examples, n_folds: int, n_repeats: int, seed: int) -> list[Fo
     n_again = int(again.sum())
     if n_again < MIN_INDIVIDUALS:
         raise NotFittedError(
-            f"expected at least {MIN_INDIVIDUALS} individuals that were met in two encounters, to judge a head by "
+            f"expected at least {MIN_INDIVIDUALS} individuals that were met in two encounters, to judge by "
             f"what it never saw, found {n_again}: label more, or state encounters"
         )
     n_parts = min(n_folds, n_again // 2)

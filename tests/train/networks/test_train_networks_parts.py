@@ -14,7 +14,7 @@ from PIL import Image
 from resight.config import LoopOptions, NetworkOptions, PhotoOptions, StageOptions, TrainRecipe
 from resight.config.overrides import overridden
 from resight.core import Catalogue
-from resight.errors import ConfigError, InputError, StoreError
+from resight.errors import ConfigError, InputError, StoreError, UnknownNameError
 from resight.train.networks.backbones import body
 from resight.train.networks.checkpoint import (
     last_checkpoint,
@@ -61,7 +61,7 @@ def test_without_memory_photos_are_read_again(tmp_path):
 
 def test_one_of_several_boxes_is_drawn(tmp_path):
     boxes = {"box": [[0.0, 0.0, 30.0, 40.0]] * 3, "by_hand": ["30 0 30 40", None, "[30, 0, 30, 40]"]}
-    shelf = PhotoShelf(drawn(tmp_path, **boxes), PhotoOptions(boxes=("box", "by_hand", "nowhere")), 10)
+    shelf = PhotoShelf(drawn(tmp_path, **boxes), PhotoOptions(boxes=("box", "by_hand")), 10)
     assert [int(shelf.photo(0, draw).mean()) for draw in range(3)] == [0, 200, 0]
     assert [int(shelf.photo(1, draw).mean()) for draw in range(2)] == [0, 0]
 
@@ -69,6 +69,11 @@ def test_one_of_several_boxes_is_drawn(tmp_path):
 def test_boxes_that_are_none_are_a_sentence(tmp_path):
     with pytest.raises(InputError, match="expected boxes as x, y, width, height in column 'by_hand'"):
         PhotoShelf(drawn(tmp_path, by_hand=["1 2 3", None, "here"]), PhotoOptions(boxes=("by_hand",)), 10)
+
+
+def test_a_column_of_boxes_that_there_is_not_is_told(tmp_path):
+    with pytest.raises(UnknownNameError, match="by_hand"):
+        PhotoShelf(drawn(tmp_path, by_hand=[None] * 3), PhotoOptions(boxes=("by_hnd",)), 10)
 
 
 def test_a_photo_that_cannot_be_read_is_listed(tmp_path):

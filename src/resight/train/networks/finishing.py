@@ -189,11 +189,13 @@ def _confusions(run: Run) -> list[Confusion]:
 
 
 def memory_mb() -> float:
-    """What was used at most: of the GPU, where there is one, else of the process."""
+    """What was used at most: of the GPU, where there is one, else of the process; 0 where the system does not tell."""
     if torch.cuda.is_available():
         return float(torch.cuda.max_memory_allocated()) / 1e6
-    import resource
-
+    try:
+        import resource
+    except ImportError:  # Windows does not tell
+        return 0.0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT / 1e6
 
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from resight.config import PhotoOptions
 from resight.core import Catalogue
-from resight.errors import ImageError, InputError
+from resight.errors import ImageError, InputError, UnknownNameError
 from resight.images import Failure, read_photo, scaled
 from resight.machine import in_order, usable_cores
 from resight.progress import progress
@@ -47,6 +47,10 @@ class PhotoShelf:
         catalogue: the photos.
         options: which columns hold boxes, and how much memory is used.
         side_px: of the largest square that will be made of them.
+
+    Raises:
+        UnknownNameError: when there is no such column of boxes.
+        InputError: when it holds something else.
     """
 
     def __init__(self, catalogue: Catalogue, options: PhotoOptions, side_px: int) -> None:
@@ -130,8 +134,10 @@ class Looks(Dataset[Tensor]):
 
 def _boxes(catalogue: Catalogue, columns: Sequence[str]) -> list[list[Any]]:
     """Of each photo the boxes that are known, at least one: None stands for the whole photo."""
-    there = [name for name in columns if name in catalogue.frame.columns]
-    odd = [name for name in there if catalogue.frame[name].dtype != pl.Array(pl.Float64, 4)]
+    for name in columns:
+        if name not in catalogue.frame.columns:
+            raise UnknownNameError("column", name, catalogue.frame.columns)
+    odd = [name for name in columns if catalogue.frame[name].dtype != pl.Array(pl.Float64, 4)]
     if odd:
         try:
             frame = catalogue.frame.with_columns(_as_boxes(catalogue.frame[name]) for name in odd)
@@ -139,7 +145,7 @@ def _boxes(catalogue: Catalogue, columns: Sequence[str]) -> list[list[Any]]:
             raise InputError(f"expected boxes as x, y, width, height in column '{odd[0]}', found others") from error
     else:
         frame = catalogue.frame
-    rows = frame.select(there).rows() if there else [()] * len(catalogue)
+    rows = frame.select(columns).rows() if columns else [()] * len(catalogue)
     return [[box for box in row if box is not None] or [None] for row in rows]
 
 

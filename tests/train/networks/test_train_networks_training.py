@@ -54,7 +54,6 @@ def quick(name: str) -> TrainRecipe:
         "network.n_dimensions": 16,
         "sampling.n_photos_per_batch": 8,
         "hold_out.n_parts": 3,
-        "loop.precision": "full",
     }
     for number, stage in enumerate(recipe.stages):
         settings |= {f"stages.{number}.n_epochs": 1, f"stages.{number}.side_px": 32}

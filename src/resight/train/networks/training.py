@@ -216,12 +216,14 @@ def _learned(
     """The network, from what a checkpoint holds to the end of its stages."""
     import torch
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
     from resight.train.networks.members import Members
     from resight.train.networks.photos import PhotoShelf
     from resight.train.networks.run import Run
 
     precision = {"full": "no"}.get(recipe.loop.precision, recipe.loop.precision)
+    AcceleratorState._reset_state()  # noqa: SLF001 - else the precision is that of the process's first training
     accelerator = Accelerator(mixed_precision=precision)
     n, n_processes = recipe.sampling.n_photos_per_batch, accelerator.num_processes
     if n % n_processes or n < 2 * n_processes:

@@ -128,7 +128,9 @@ def pages(run: Run, found: NetworkTraining, figures: pl.DataFrame) -> Iterator[P
         about={"device": str(run.accelerator.device), **_versions(), "weights": run.body.source},
         figures=figures.rows(),
         looks=_looked_at(run),
-        measures={"before": found.baseline, "after": found.figures, "gain": found.gains} if found.figures else {},
+        measures={"before training": found.baseline, "after": found.figures, "gain": found.gains}
+        if found.figures
+        else {},
         confusions=_confusions(run),
         sheet=_sheet(run),
         augmentation=run.recipe.augmentation,

@@ -68,7 +68,8 @@ class NetworkTraining:
             f"{what}, {plural(self.n_steps, 'step')}, {self.seconds:.0f} s, at most {self.memory_mb:.0f} MB of memory"
         ]
         if self.figures:
-            lines.append(f"{'':<7}{'before':<22}{'after':<22}gain")
+            n = self.figures["top-1"].n
+            lines.append(f"{'':<7}{'before training':<22}{'after':<22}gain, by {plural(n, 'individual')} kept back")
             lines += [f"{of:<7}{self.baseline[of]!s:<22}{self.figures[of]!s:<22}{self.gains[of]}" for of in MEASURES]
         if self.bundle is not None:
             lines.append(f"bundle: {self.bundle} ({self.model})")

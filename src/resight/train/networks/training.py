@@ -215,22 +215,12 @@ def _learned(
 ) -> Run:
     """The network, from what a checkpoint holds to the end of its stages."""
     import torch
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
 
     from resight.train.networks.members import Members
     from resight.train.networks.photos import PhotoShelf
     from resight.train.networks.run import Run
 
-    precision = {"full": "no"}.get(recipe.loop.precision, recipe.loop.precision)
-    AcceleratorState._reset_state()  # noqa: SLF001 - else the precision is that of the process's first training
-    accelerator = Accelerator(mixed_precision=precision)
-    n, n_processes = recipe.sampling.n_photos_per_batch, accelerator.num_processes
-    if n % n_processes or n < 2 * n_processes:
-        raise ConfigError(
-            f"expected n_photos_per_batch that {n_processes} processes can share evenly, two or more each, found {n}",
-            key="n_photos_per_batch",
-        )
+    accelerator = _accelerator(recipe)
     torch.manual_seed(seed)
     body = _body(recipe.network, recipe.stages[0].side_px, backbone)
     shelf = PhotoShelf(photos, recipe.photos, max(stage.side_px for stage in recipe.stages))
@@ -254,6 +244,23 @@ def _unguarded(recipe: TrainRecipe) -> list[str]:
     if recipe.hold_out.n_parts or not any(stage.pseudo_labels for stage in recipe.stages):
         return []
     return ["no photo without a name took part: pseudo_labels need strangers, and n_parts = 0 in [hold_out] has none"]
+
+
+def _accelerator(recipe: TrainRecipe) -> Any:
+    """What shares the work among processes, in the precision of the recipe."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    precision = {"full": "no"}.get(recipe.loop.precision, recipe.loop.precision)
+    AcceleratorState._reset_state()  # noqa: SLF001 - else the precision is that of the process's first training
+    accelerator = Accelerator(mixed_precision=precision)
+    n, n_processes = recipe.sampling.n_photos_per_batch, accelerator.num_processes
+    if n % n_processes or n < 2 * n_processes:
+        raise ConfigError(
+            f"expected n_photos_per_batch that {n_processes} processes can share evenly, two or more each, found {n}",
+            key="n_photos_per_batch",
+        )
+    return accelerator
 
 
 def _body(options: NetworkOptions, side_px: int, backbone: Any) -> Body:

@@ -88,6 +88,12 @@ class BundleInfo(BaseModel):
         """What stands in `model.json`."""
         return self.model_dump_json(indent=2, exclude=None if self.learned else {"learned"}) + "\n"
 
+    def normalised(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """(B, S, S, 3) uint8 RGB → (B, 3, S, S) float32 as the graph takes it."""
+        channels = pixels if self.colour == "RGB" else pixels[..., ::-1]
+        values = (channels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2), np.float32)
+
     @cached_property
     def model_id(self) -> str:
         """The name and a hash of weights, preprocessing and the way photos are read."""
@@ -185,10 +191,10 @@ class Bundle:
         if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
             raise InputError(f"expected (B, {side}, {side}, 3) uint8, found {pixels.shape} {pixels.dtype}")
         if len(pixels) == 1:
-            return self._session(self._normalised(pixels[0]))
+            return self._session(self._info.normalised(pixels[:1]))
         vectors = np.empty((len(pixels), self._info.dimension), np.float32)
         with ThreadPoolExecutor(self._threads) as pool:
-            for row, vector in enumerate(pool.map(lambda one: self._session(self._normalised(one)), pixels)):
+            for row, vector in enumerate(pool.map(lambda one: self._session(self._info.normalised(one[None])), pixels)):
                 vectors[row] = vector[0]
         return vectors
 
@@ -206,11 +212,6 @@ class Bundle:
                 f"{place}: expected vectors of unit length from {GRAPH}, found one of length {length:.4g}: "
                 "let the graph end with a normalisation"
             )
-
-    def _normalised(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        channels = pixels if self._info.colour == "RGB" else pixels[..., ::-1]
-        values = (channels - np.array(self._info.mean, np.float32)) / np.array(self._info.std, np.float32)
-        return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32)
 
 
 def shipped_bundles() -> list[str]:

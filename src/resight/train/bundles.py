@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from resight.bundle_files import GRAPH, INFO
 from resight.core import Catalogue
 from resight.embed import Bundle, BundleInfo
-from resight.errors import ImageError, InputError, MismatchError
+from resight.errors import ConfigError, ImageError, InputError, MismatchError
 from resight.images import read_bytes, read_photo, resize
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "drawn_pixels",
     "pixels_of",
     "publish",
+    "refuse_odd_name",
     "refuse_taken",
     "write_files",
 ]
@@ -40,6 +42,7 @@ LEAST_COSINE = 0.9999
 N_CHECKED = 16
 """Photos that a bundle is held against what it was made from on, at most."""
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _HAS_DIRECTION = 0.5  # length, between that of a vector of zeros and 1
 
 Pixels = npt.NDArray[np.uint8]
@@ -168,3 +171,15 @@ def refuse_taken(out: Path) -> None:
     """
     if out.exists():
         raise InputError(f"expected a new folder for the bundle, found something in {out}: give another place")
+
+
+def refuse_odd_name(name: str) -> None:
+    """Refuse what is no name of a bundle.
+
+    Raises:
+        ConfigError: when it is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"expected a name of small letters, digits, '-', '_' and '.' for the bundle, found '{name}'", key="name"
+        )

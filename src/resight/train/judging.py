@@ -25,7 +25,7 @@ from resight.pipeline.self_search import N_CANDIDATES, drawn_rows, has_mate, who
 from resight.search import choose
 from resight.train.examples import Examples
 
-__all__ = ["NONE", "Chosen", "Fold", "Judged", "Verdicts", "choose_head", "deal", "judge"]
+__all__ = ["NONE", "Chosen", "Fold", "Judged", "Verdicts", "choose_head", "deal", "json_of", "judge"]
 
 NONE = "none"
 """The name of no head at all: the vectors as they are."""
@@ -217,3 +217,8 @@ def choose_head(verdicts: Verdicts, *, only_if_better: bool = True, seed: int = 
         {name: choice.estimate(name, seed=seed) for name in MEASURES},
         {name: none.estimate(name, seed=seed) for name in MEASURES},
     )
+
+
+def json_of(figures: Mapping[str, Estimate]) -> dict[str, dict[str, float | int | None]]:
+    """Figures by measure as a mapping that JSON can hold."""
+    return {name: one.to_json() for name, one in figures.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,21 +14,19 @@ from resight import __version__
 from resight.config import HeadRecipe, LearnedOptions
 from resight.core import Embeddings, Estimate
 from resight.embed import Bundle, Learned, LinearHead
-from resight.errors import ConfigError, InputError, UnknownNameError
+from resight.errors import InputError, UnknownNameError
 from resight.pages.wording import plural
 from resight.pipeline.bundles import bundle_place, external_model_of, keep_bundle
 from resight.pipeline.gallery import encounter_notes, fingerprint, labelled_gallery, require_columns
 from resight.store import CatalogueStore
-from resight.train.bundles import publish, refuse_taken
+from resight.train.bundles import publish, refuse_odd_name, refuse_taken
 from resight.train.examples import Examples
 from resight.train.heads.bundle import agreement, draft_bundle
 from resight.train.heads.trials import Tried, fitted, try_heads
-from resight.train.judging import MEASURES, NONE, Chosen, Verdicts, choose_head
+from resight.train.judging import MEASURES, NONE, Chosen, Verdicts, choose_head, json_of
 from resight.train.losses import require_torch
 
 __all__ = ["HeadTraining", "train_head"]
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +86,11 @@ class HeadTraining:
             "base": self.base,
             "n_photos": self.n_photos,
             "n_individuals": self.n_individuals,
-            "heads": {name: _json(figures) for name, figures in self.heads.items()},
+            "heads": {name: json_of(figures) for name, figures in self.heads.items()},
             "choice": {
-                "gains": _json(self.choice.gains),
-                "figures": _json(self.choice.figures),
-                "baseline": _json(self.choice.baseline),
+                "gains": json_of(self.choice.gains),
+                "figures": json_of(self.choice.figures),
+                "baseline": json_of(self.choice.baseline),
             },
             "n_vectors": self.n_vectors,
             "n_checked": self.n_checked,
@@ -223,10 +220,7 @@ def _narrowed(recipe: HeadRecipe, same: Sequence[str], only: Sequence[str]) -> H
 
 def _refuse_early(recipe: HeadRecipe, name: str, out: str | Path | None) -> None:
     """What would fail at the end fails before the work."""
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"expected a name of small letters, digits, '-', '_' and '.' for the bundle, found '{name}'", key="name"
-        )
+    refuse_odd_name(name)
     if out is not None:
         refuse_taken(Path(out))
     for options in recipe.heads:
@@ -250,9 +244,9 @@ def _learned(found: HeadTraining, examples: Examples, one: Tried, recipe: HeadRe
         seed=seed,
         recipe=recipe.to_json(),
         versions=versions,
-        figures=_json(found.choice.figures),
-        baseline=_json(found.choice.baseline),
-        gains=_json(found.choice.gains),
+        figures=json_of(found.choice.figures),
+        baseline=json_of(found.choice.baseline),
+        gains=json_of(found.choice.gains),
     )
 
 
@@ -270,10 +264,6 @@ def _told(choice: Chosen) -> tuple[str, ...]:
     if not choice.is_better:
         return (f"the best head is taken as the recipe asks, though it gains {gain} of OSCR, which may be nothing",)
     return ()
-
-
-def _json(figures: Mapping[str, Estimate]) -> dict[str, dict[str, float | int | None]]:
-    return {name: one.to_json() for name, one in figures.items()}
 
 
 def _line(name: str, figures: Mapping[str, Estimate], width: int) -> str:

@@ -32,20 +32,6 @@ _SMALLEST_LENGTH = 1e-12
 _OPSET = 18
 _LEGACY_OPSET = 17
 _N_EXAMPLES = 2  # an example of one photo would fix the size of a batch
-_STATED = (
-    "name",
-    "summary",
-    "resize",
-    "mean",
-    "std",
-    "licence",
-    "commercial_use",
-    "authors",
-    "source",
-    "changes",
-    "learned",
-)
-
 Three = tuple[float, float, float]
 
 
@@ -124,7 +110,7 @@ def write_bundle(network: torch.nn.Module, facts: BundleFacts, photos: Catalogue
     graph, n_dimensions, notes = onnx_graph(unit, facts.side)
     info = _info(facts, graph, n_dimensions)
     write_files(draft, graph, info)
-    agreed = agreement(Bundle.load(draft), _vectors_of(unit, facts), "the network", photos)
+    agreed = agreement(Bundle.load(draft), _vectors_of(unit, info), "the network", photos)
     unseen = () if agreed.n_photos else ("no photo could be read: the bundle was checked on drawn pixels",)
     return Exported(draft, info, len(graph), *agreed, notes=(*notes, *unseen))
 
@@ -253,7 +239,7 @@ def _strip(model: Any) -> None:
 
 
 def _info(facts: BundleFacts, graph: bytes, n_dimensions: int) -> BundleInfo:
-    stated = {name: getattr(facts, name) for name in _STATED}
+    stated = {name: value for name, value in vars(facts).items() if name != "side"}
     try:
         return BundleInfo(
             format=1,
@@ -270,16 +256,12 @@ def _info(facts: BundleFacts, graph: bytes, n_dimensions: int) -> BundleInfo:
         raise ConfigError(f"expected a fitting '{key}' for the bundle, found: {first['msg']}", key=key) from error
 
 
-def _vectors_of(
-    unit: torch.nn.Module, facts: BundleFacts
-) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]:
+def _vectors_of(unit: torch.nn.Module, info: BundleInfo) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]:
     """What torch gives for pixels as the bundle takes them."""
 
     def vectors(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        values = (pixels - np.array(facts.mean, np.float32)) / np.array(facts.std, np.float32)
-        turned = torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2), np.float32))
         with torch.no_grad():
-            return np.asarray(unit(turned).numpy(), np.float32)
+            return np.asarray(unit(torch.from_numpy(info.normalised(pixels))).numpy(), np.float32)
 
     return vectors
 

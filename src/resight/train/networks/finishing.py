@@ -20,10 +20,11 @@ from resight.embed import Bundle, Learned, embed_all
 from resight.pipeline import vectors_for
 from resight.store import CatalogueStore
 from resight.train.bundles import draft_folder, publish
+from resight.train.judging import json_of
 from resight.train.networks.confusion import Confusion
 from resight.train.networks.export import BundleFacts, write_bundle
 from resight.train.networks.looks_page import LooksRow
-from resight.train.networks.result import NetworkTraining, json_of
+from resight.train.networks.result import NetworkTraining
 from resight.train.networks.roster import titles_of
 from resight.train.networks.run import Run
 from resight.train.networks.run_page import ClassLooks, RunFacts, run_page
@@ -170,22 +171,21 @@ def _sheet(run: Run) -> list[LooksRow]:
 def _confusions(run: Run) -> list[Confusion]:
     """Of each loss that gives classes a score: for whom photos kept back are taken, as far as it knows their class."""
     hold_out = run.members.hold_out
-    if hold_out is None:
+    scored = {name: one for name, one in run.criteria.items() if one.has_scores}
+    if hold_out is None or not scored:
         return []
-    stage = run.recipe.stages[-1]
+    classes = run.roster(run.recipe.stages[-1]).classes
     rows = run.members.judged[~hold_out.fold.learn]
     vectors = torch.from_numpy(run.raw_vectors(rows))
     frame = run.photos.frame[rows]
     found = []
-    for loss in run.recipe.losses:
-        criterion = run.criteria.get(loss.title)
-        if criterion is None or not criterion.has_scores:
-            continue
-        names = run.roster(stage).classes[loss.title].names
+    for loss in (one for one in run.recipe.losses if one.title in scored):
+        names = classes[loss.title].names
         true = titles_of(frame, ["identity", *run.recipe.same] if loss.of == "individual" else [loss.of])
         known = np.flatnonzero(np.isin(true, names))
         with torch.no_grad():
-            best = criterion.cpu().scores(vectors[known]).argmax(1).tolist() if len(known) else []
+            scores = scored[loss.title].cpu().scores(vectors[known])
+        best = scores.argmax(1).tolist() if len(known) else []
         found.append(Confusion.of([true[row] for row in known], [names[one] for one in best], loss.title))
     return found
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from resight.core import Estimate
 from resight.pages.wording import plural
-from resight.train.judging import MEASURES
+from resight.train.judging import MEASURES, json_of
 
-__all__ = ["NetworkTraining", "json_of"]
+__all__ = ["NetworkTraining"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +98,3 @@ class NetworkTraining:
             "memory_mb": self.memory_mb,
             "notes": list(self.notes),
         }
-
-
-def json_of(figures: Mapping[str, Estimate]) -> dict[str, dict[str, float | int | None]]:
-    """Figures as a mapping that JSON can hold."""
-    return {name: one.to_json() for name, one in figures.items()}

@@ -6,7 +6,6 @@ Torch is imported inside the functions that need it.
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from resight.errors import ConfigError, InputError, MismatchError, MissingExtraE
 from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.store import CatalogueStore
 from resight.train.alone import alone
+from resight.train.bundles import refuse_odd_name
 from resight.train.judging import MEASURES
 from resight.train.networks.result import NetworkTraining
 from resight.train.tracking import RunLog, read_figures, read_run
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkTraining", "train_network"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _RECIPE, _CHECKPOINTS, _LOCK = "recipe.toml", "checkpoints", ".lock"
 
 
@@ -89,7 +88,7 @@ def train_network(
     begun = time.perf_counter()
     with _logged(folder, name, parameters, mlflow) as log:
         learned = _learned(catalogue, asked, folder, seed, log, backbone, on_judged)
-        found = _result(learned, folder)
+        found = _result(learned, folder, parameters["photos"])
         is_done = learned.accelerator.is_main_process and not learned.is_stopped
         if export and is_done:
             found = with_bundle(learned, found, store, name, seed)
@@ -102,10 +101,7 @@ def train_network(
 
 
 def _refuse_odd(name: str, recipe: TrainRecipe, seed: int) -> None:
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"expected a name of small letters, digits, '-', '_' and '.' for the bundle, found '{name}'", key="name"
-        )
+    refuse_odd_name(name)
     if seed < 0:
         raise ConfigError(f"expected a seed of at least 0, found {seed}", key="seed")
     if len({"identity", *recipe.same}) <= len(recipe.same):
@@ -272,7 +268,7 @@ def _body(options: NetworkOptions, side_px: int, backbone: Any) -> Body:
     return backbone if isinstance(backbone, Body) else body_of(backbone, side_px=side_px)
 
 
-def _result(run: Run, folder: Path) -> NetworkTraining:
+def _result(run: Run, folder: Path, photos: str) -> NetworkTraining:
     figures, baseline, gains = {}, {}, {}
     before, after = run.baseline, run.final
     if before is not None and after is not None:
@@ -285,7 +281,7 @@ def _result(run: Run, folder: Path) -> NetworkTraining:
         model=None,
         bundle=None,
         variants={},
-        photos=photos_fingerprint(run.photos),
+        photos=photos,
         n_photos=len(learned),
         n_individuals=learned.n_identities,
         n_pseudo=len(run.pseudo),

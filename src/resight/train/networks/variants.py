@@ -168,7 +168,7 @@ def _loaded_and_changed(kind: VariantKind, graph: bytes, info: BundleInfo, photo
         pixels = list(islice(pixels_of(_spread(photos), info), N_CALIBRATED))
         if not pixels:
             raise InputError("expected photos to set the ranges of 8 bits by, found none that can be read")
-        model = in_8_bits(model, [_normalised(one, info) for one in pixels])
+        model = in_8_bits(model, [info.normalised(one[None]) for one in pixels])
         halved(model)
     return bytes(model.SerializeToString(deterministic=True))
 
@@ -176,12 +176,6 @@ def _loaded_and_changed(kind: VariantKind, graph: bytes, info: BundleInfo, photo
 def _spread(photos: Catalogue) -> Catalogue:
     """The photos in an order in which the first few come from everywhere."""
     return photos.select(np.random.default_rng(0).permutation(len(photos)))
-
-
-def _normalised(pixels: npt.NDArray[np.uint8], info: BundleInfo) -> npt.NDArray[np.float32]:
-    channels = pixels if info.colour == "RGB" else pixels[..., ::-1]
-    values = (channels - np.array(info.mean, np.float32)) / np.array(info.std, np.float32)
-    return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32)
 
 
 def halved(model: Graph) -> None:

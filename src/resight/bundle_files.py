@@ -1,7 +1,7 @@
 """The files of a bundle: read from a folder or a zip, and checked, without running anything.
 
-A bundle holds `model.onnx`, the graph, and `model.json`, what it says of itself. A zip is read where
-it lies and never unpacked.
+A bundle holds `model.onnx`, the graph, and `model.json`, what it says of itself; one that resight trained also holds
+`learned_photos.txt`, the marks of the photos that it learned. A zip is read where it lies and never unpacked.
 
 An ONNX graph may keep its weights in other files and name them; an engine then reads whatever
 lies there, which no hash of the graph vouches for. The file is a protocol buffer message: fields
@@ -17,7 +17,17 @@ from pathlib import Path, PurePosixPath
 
 from resight.errors import InputError, MismatchError
 
-__all__ = ["GRAPH", "INFO", "asks_for_other_files", "fields", "hash_of", "read_graph", "read_info"]
+__all__ = [
+    "GRAPH",
+    "INFO",
+    "LEARNED",
+    "asks_for_other_files",
+    "fields",
+    "hash_of",
+    "read_graph",
+    "read_info",
+    "read_learned",
+]
 
 GRAPH = "model.onnx"
 """The file of a bundle with the graph and its weights."""
@@ -25,8 +35,12 @@ GRAPH = "model.onnx"
 INFO = "model.json"
 """The file of a bundle with what it says of itself."""
 
+LEARNED = "learned_photos.txt"
+"""The file of a bundle with the marks of the photos that it learned, one a line; not every bundle has one."""
+
 MAX_GRAPH_BYTES = 2_000_000_000
 MAX_INFO_BYTES = 1_000_000
+MAX_LEARNED_BYTES = 1_000_000_000
 
 _INSIDE: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -79,6 +93,20 @@ def read_info(place: Path) -> bytes:
         InputError: when there is nothing readable.
     """
     return _member(place, INFO, MAX_INFO_BYTES)
+
+
+def read_learned(place: Path) -> frozenset[str] | None:
+    """The marks of the photos that a bundle learned; None when it keeps none.
+
+    Raises:
+        InputError: when what lies there is not a bundle, or the file is no text.
+    """
+    if not _holds(place, LEARNED):
+        return None
+    try:
+        return frozenset(_member(place, LEARNED, MAX_LEARNED_BYTES).decode("ascii").split())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{place}: expected the marks of photos in {LEARNED}, found no such text") from error
 
 
 def hash_of(data: bytes) -> str:
@@ -149,6 +177,16 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     raise ValueError(f"no number at byte {at}")
 
 
+def _holds(place: Path, name: str) -> bool:
+    if place.is_dir():
+        return (place / name).is_file()
+    try:
+        with zipfile.ZipFile(place) as archive:
+            return any(PurePosixPath(entry).name == name for entry in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def _member(place: Path, name: str, max_bytes: int) -> bytes:
     """One file of a bundle. A zip is never unpacked, so nothing in it can reach out of its folder."""
     try:
@@ -167,13 +205,19 @@ def _member(place: Path, name: str, max_bytes: int) -> bytes:
 
 
 def _checked_members(archive: zipfile.ZipFile, place: Path) -> list[str]:
-    """The two files of a bundle, bare or together in one folder; anything else is refused."""
+    """The files of a bundle, bare or together in one folder; anything else is refused."""
     names = [name for name in archive.namelist() if not name.endswith("/")]
     folders = {PurePosixPath(name).parent for name in names}
     bare = sorted(PurePosixPath(name).name for name in names)
     folder = next(iter(folders), PurePosixPath("."))
-    if bare != [INFO, GRAPH] or len(folders) != 1 or len(folder.parts) > 1 or folder.parts in (("..",), ("/",)):
-        raise InputError(f"{place}: expected a zip of {GRAPH} and {INFO} and nothing else, found {names[:5]}")
+    if (
+        [name for name in bare if name != LEARNED] != [INFO, GRAPH]
+        or len(bare) > 3
+        or len(folders) != 1
+        or len(folder.parts) > 1
+        or folder.parts in (("..",), ("/",))
+    ):
+        raise InputError(f"{place}: expected a zip of {GRAPH} and {INFO} and at most {LEARNED}, found {names[:5]}")
     return names
 
 

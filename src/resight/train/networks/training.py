@@ -20,6 +20,7 @@ from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.store import CatalogueStore
 from resight.train.alone import alone
 from resight.train.bundles import refuse_odd_name
+from resight.train.chosen import learned_from
 from resight.train.judging import MEASURES
 from resight.train.networks.result import NetworkTraining
 from resight.train.tracking import RunLog, read_figures, read_run
@@ -82,6 +83,7 @@ def train_network(
 
     store = None if isinstance(photos, Catalogue) else CatalogueStore.open(photos)
     catalogue = photos if isinstance(photos, Catalogue) else store.catalogue()  # type: ignore[union-attr]
+    catalogue = learned_from(catalogue, asked.learn_from, store)
     _refuse_unlabelled(catalogue, asked)
     parameters = _parameters(catalogue, asked, seed, backbone)
     _refuse_another(folder, parameters)

@@ -148,11 +148,8 @@ def train_head(
         )
     place = bundle_place(store, model)
     base = Bundle.load(place)
-    gallery, embeddings = labelled_gallery(store, base.model_id)
-    gallery = learned_from(gallery, asked.learn_from, store)
-    embeddings = embeddings.select(gallery.image_ids)
-    require_columns(gallery, asked.same)
-    examples = Examples(gallery, embeddings, asked.same)
+    examples = _examples(store, base, asked)
+    gallery = examples.catalogue
     verdicts, tried, faults = try_heads(examples, asked, seed)
     choice = choose_head(verdicts, only_if_better=asked.validation.only_if_better, seed=seed)
     found = HeadTraining(
@@ -169,6 +166,14 @@ def train_head(
     if choice.name == NONE:
         return found
     return _written(found, store, place, base, examples, tried[choice.name], asked, out, name, seed)
+
+
+def _examples(store: CatalogueStore, base: Bundle, recipe: HeadRecipe) -> Examples:
+    """The photos to learn from, and their vectors."""
+    gallery, embeddings = labelled_gallery(store, base.model_id)
+    gallery = learned_from(gallery, recipe.learn_from, store)
+    require_columns(gallery, recipe.same)
+    return Examples(gallery, embeddings.select(gallery.image_ids), recipe.same)
 
 
 def _written(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ class Run:
         folder: of the checkpoints.
         seed: of everything that is drawn.
         tell: takes figures.
+        clock: takes what took how long.
         on_judged: takes the number of the judgement and the open-set classification rate; says whether to stop.
         notes: sentences for the user.
         baseline: what the network was worth before the first step, if someone is kept back.
@@ -97,6 +99,7 @@ class Run:
     folder: Path
     seed: int
     tell: Told = lambda *_: None
+    clock: Told = lambda *_: None
     on_judged: Callable[[int, float], bool] | None = None
     notes: list[str] = field(default_factory=list)
     baseline: Judged | None = None
@@ -223,9 +226,19 @@ class Run:
         n_left = (stage.n_epochs - self.at.epoch) * n_steps - self.at.step
         with progress(f"stage {stage.name}", n_left, unit="steps") as done:
             while self.at.epoch < stage.n_epochs and not self.at.is_over and not self.is_stopped:
-                loop.epoch(self.plan(roster, self.at.epoch), self.at, keep=keep, done=lambda: done(1))
+                todo = self.plan(roster, self.at.epoch)
+                loop.epoch(todo, self.at, keep=keep, done=lambda: done(1))
+                began = time.perf_counter()
                 self._judge(stage, looks, mean)
+                self._timed(todo, time.perf_counter() - began)
                 keep()
+
+    def _timed(self, todo: Sequence[list[Batch]], judging_s: float) -> None:
+        """Say what an epoch took; what was kept of it before a kill is counted."""
+        n_photos = sum(len(batch.looks) for step in todo for batch in step) * self.accelerator.num_processes
+        training_s, self.at.seconds = self.at.seconds, 0.0
+        told = {"training s": training_s, "photos per second": n_photos / training_s, "judging s": judging_s}
+        self.clock(told, self.at)
 
     def plan(self, roster: Roster, epoch: int) -> list[list[Batch]]:
         """The steps of an epoch of the stage where the run stands, as far as they are this process's."""

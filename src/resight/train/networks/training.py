@@ -226,6 +226,9 @@ def _learned(
     run.tell = lambda figures, at: log.figure(
         figures, stage=recipe.stages[at.stage].name, epoch=at.epoch, step=at.n_steps
     )
+    run.clock = lambda figures, at: log.timing(
+        figures, stage=recipe.stages[at.stage].name, epoch=at.epoch, step=at.n_steps
+    )
     run.notes = [
         *encounter_notes(photos.labelled()),
         *_unguarded(recipe),

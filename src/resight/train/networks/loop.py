@@ -36,7 +36,8 @@ class Position:
         stage: number of the stage.
         epoch: of the stage; so many are done.
         step: of the epoch; so many are done.
-        n_steps: of the whole run that are done.
+        n_steps: of the whole run that are done, and
+        n_steps_of_stage: of this stage.
         seconds: that the steps of this epoch took.
         best: the highest open-set classification rate of this stage, and
         n_since: the judgements since then.
@@ -47,6 +48,7 @@ class Position:
     epoch: int = 0
     step: int = 0
     n_steps: int = 0
+    n_steps_of_stage: int = 0
     seconds: float = 0.0
     best: float = -math.inf
     n_since: int = 0
@@ -133,9 +135,9 @@ class Loop:
         self._learn()
         began = time.perf_counter()
         for step in left:
-            rate = self.schedule.put(self.optimiser, at.epoch * len(todo) + at.step)
+            rate = self.schedule.put(self.optimiser, at.n_steps_of_stage)
             self._make(step, pixels, at)
-            at.step, at.n_steps = at.step + 1, at.n_steps + 1
+            at.step, at.n_steps, at.n_steps_of_stage = at.step + 1, at.n_steps + 1, at.n_steps_of_stage + 1
             done()
             is_due = at.step % every == 0 and at.step < len(todo)
             if is_due or at.step == len(todo) or at.step % -(-len(todo) // _TOLD_PER_EPOCH) == 0:

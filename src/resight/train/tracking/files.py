@@ -18,11 +18,23 @@ import polars as pl
 
 from resight.errors import InputError
 
-__all__ = ["FIGURES", "RUN", "TIMINGS", "FigureFile", "plain", "read_figures", "read_run", "read_timings", "write_run"]
+__all__ = [
+    "CHECKPOINTS",
+    "FIGURES",
+    "RUN",
+    "TIMINGS",
+    "FigureFile",
+    "plain",
+    "read_figures",
+    "read_run",
+    "read_timings",
+    "write_run",
+]
 
 FIGURES = "figures.csv"
 TIMINGS = "timings.csv"
 RUN = "run.json"
+CHECKPOINTS = "checkpoints"
 
 _SCHEMA = {"stage": pl.String, "epoch": pl.Int64, "step": pl.Int64, "name": pl.String, "value": pl.Float64}
 _STEP = list(_SCHEMA).index("step")

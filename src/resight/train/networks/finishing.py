@@ -24,7 +24,7 @@ from resight.train.judging import json_of
 from resight.train.libraries import versions_of
 from resight.train.networks.confusion import Confusion
 from resight.train.networks.export import BundleFacts, write_bundle
-from resight.train.networks.looks_page import LooksRow
+from resight.train.networks.looks_sheet import LooksRow
 from resight.train.networks.result import NetworkTraining
 from resight.train.networks.roster import titles_of
 from resight.train.networks.run import Run

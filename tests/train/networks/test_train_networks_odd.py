@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 import torch
 
 import resight
+from oracles import recipes
 from resight.config import LossOptions, TrainRecipe
-from resight.config.overrides import overridden
 from resight.core import Catalogue
 from resight.errors import ConfigError, ImageError, InputError, MismatchError
 from resight.train import train_network
@@ -25,24 +26,7 @@ from resight.train.networks.roster import roster_of
 from resight.train.networks.run import Run
 from resight.train.tracking import read_run
 
-SMALL = """
-same = ["side"]
-[network]
-backbone = "test_resnet"
-weights = "none"
-[sampling]
-n_photos_per_batch = 16
-[[losses]]
-kind = "arcface"
-[[stages]]
-name = "all"
-n_epochs = 2
-side_px = 32
-"""
-
-
-def small(**settings: object) -> TrainRecipe:
-    return overridden(TrainRecipe.parse(SMALL), {key.replace("__", "."): value for key, value in settings.items()})
+small = partial(recipes.small, sampling__n_photos_per_batch=16)
 
 
 @pytest.fixture
@@ -257,7 +241,7 @@ def test_a_mirrored_rare_photo_is_a_rare_one(photos):
 
 
 def test_a_batch_of_unknown_classes_gives_every_weight_a_slope():
-    options: LossOptions = TrainRecipe.parse(SMALL.replace("arcface", "softmax")).losses[0]
+    options: LossOptions = small(losses=[{"kind": "softmax"}]).losses[0]
     criterion = Criterion(options, np.array([2, 2]), 4, np.ones(2, np.float32))
     criterion(torch.ones(3, 4), torch.full((3,), -1)).backward()
     assert all(weight.grad is not None for weight in criterion.parameters())

@@ -15,8 +15,7 @@ from resight.config import (
     SupConOptions,
     TripletOptions,
 )
-from resight.errors import MissingExtraError
-from resight.train.losses import MarginSoftmax, class_margins, loss_of, require_torch
+from resight.train.losses import MarginSoftmax, class_margins, loss_of
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional
@@ -218,14 +217,3 @@ class TestTheLibrarysLosses:
                         apart = np.linalg.norm(v[anchor] - v[own]) - np.linalg.norm(v[anchor] - v[other]) + 0.4
                         found += [apart] if apart > 0 else []
         assert loss.of(vectors, torch.from_numpy(CLASSES)).item() == pytest.approx(np.mean(found), abs=1e-6)
-
-
-@pytest.mark.parametrize("absent", ["torch", "pytorch_metric_learning"])
-def test_without_torch_one_sentence_says_what_to_do(monkeypatch, absent):
-    monkeypatch.setitem(__import__("sys").modules, absent, None)
-    with pytest.raises(MissingExtraError) as refused:
-        require_torch("arcface")
-    assert str(refused.value) == (
-        f"the head 'arcface' (whitening and lda do without: --only whitening --only lda) needs "
-        f"{absent.replace('_', '-')}: run  pip install 'resight[train]'"
-    )

@@ -24,9 +24,8 @@ from resight.config.loss_options import (
     SubCentreMargin,
     SupConPull,
 )
-from resight.errors import MissingExtraError
 
-__all__ = ["HeadLoss", "MarginSoftmax", "class_margins", "library_loss", "loss_of", "require_torch"]
+__all__ = ["HeadLoss", "MarginSoftmax", "class_margins", "library_loss", "loss_of"]
 
 Tensor = Any
 """A torch tensor: torch is imported where it is used, so that all else works without it."""
@@ -128,20 +127,6 @@ class MarginSoftmax:
         sine = (1 - cosine * cosine).clamp_min(_SMALLEST).sqrt()
         turned = cosine * margin.cos() - sine * margin.sin()
         return turned.where(cosine >= -margin.cos(), cosine - margin * margin.sin())
-
-
-def require_torch(kind: str) -> None:
-    """Refuse to begin what needs torch and pytorch-metric-learning, where one of them is absent.
-
-    Raises:
-        MissingExtraError: names the command that installs them, and what works without.
-    """
-    for module, package in (("torch", "torch"), ("pytorch_metric_learning", "pytorch-metric-learning")):
-        try:
-            __import__(module)
-        except ImportError as error:
-            job = f"the head '{kind}' (whitening and lda do without: --only whitening --only lda)"
-            raise MissingExtraError(package, "train", job) from error
 
 
 def class_margins(options: Margin, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

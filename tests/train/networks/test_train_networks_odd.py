@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,10 @@ import pytest
 import torch
 
 import resight
+from oracles import recipes
 from resight.config import LossOptions, TrainRecipe
-from resight.config.overrides import overridden
 from resight.core import Catalogue
-from resight.errors import ConfigError, ImageError, InputError, MismatchError
+from resight.errors import ConfigError, ImageError, InputError, MismatchError, StoreError
 from resight.train import train_network
 from resight.train.judging import MEASURES, Judged
 from resight.train.networks.judge import HoldOut
@@ -23,26 +25,10 @@ from resight.train.networks.loop import Loop, Position
 from resight.train.networks.losses import Criterion
 from resight.train.networks.roster import roster_of
 from resight.train.networks.run import Run
+from resight.train.networks.stages import Schedule
 from resight.train.tracking import read_run
 
-SMALL = """
-same = ["side"]
-[network]
-backbone = "test_resnet"
-weights = "none"
-[sampling]
-n_photos_per_batch = 16
-[[losses]]
-kind = "arcface"
-[[stages]]
-name = "all"
-n_epochs = 2
-side_px = 32
-"""
-
-
-def small(**settings: object) -> TrainRecipe:
-    return overridden(TrainRecipe.parse(SMALL), {key.replace("__", "."): value for key, value in settings.items()})
+small = partial(recipes.small, sampling__n_photos_per_batch=16)
 
 
 @pytest.fixture
@@ -85,6 +71,30 @@ def test_a_run_does_not_go_on_with_other_photos(photos, killed, tmp_path):
     (photos.root / photos.frame["path"][0]).write_bytes(b"no photo")
     with pytest.raises(MismatchError, match="found that others can be read now"):
         train_network(photos, run=tmp_path / "run", recipe=small(), export=False)
+
+
+def test_a_run_does_not_go_on_from_an_older_checkpoint(photos, killed, tmp_path):
+    killed(photos, tmp_path / "run", small())
+    (place,) = (tmp_path / "run" / "checkpoints").glob("*/state.json")
+    state = json.loads(place.read_text())
+    del state["judged"]
+    place.write_text(json.dumps(state))
+    with pytest.raises(StoreError, match="found an older one: end the run with the resight that began it"):
+        train_network(photos, run=tmp_path / "run", recipe=small(), export=False)
+
+
+def test_rates_follow_all_steps_of_a_stage_and_end_with_the_last(photos, killed, monkeypatch, tmp_path):
+    put, asked = Schedule.put, []
+
+    def noted(self, optimiser, step):
+        asked.append((step, self.n_steps))
+        return put(self, optimiser, step)
+
+    monkeypatch.setattr(Schedule, "put", noted)
+    uneven = small(sampling__balance=1.0, sampling__at_least=4, sampling__n_photos_per_batch=2, stages__0__n_epochs=3)
+    killed(photos, tmp_path / "run", uneven)
+    found = train_network(photos, run=tmp_path / "run", recipe=uneven, export=False)
+    assert asked == [(step, found.n_steps) for step in range(found.n_steps)]
 
 
 def test_each_network_is_judged_once(photos, killed, monkeypatch, tmp_path):
@@ -257,7 +267,7 @@ def test_a_mirrored_rare_photo_is_a_rare_one(photos):
 
 
 def test_a_batch_of_unknown_classes_gives_every_weight_a_slope():
-    options: LossOptions = TrainRecipe.parse(SMALL.replace("arcface", "softmax")).losses[0]
+    options: LossOptions = small(losses=[{"kind": "softmax"}]).losses[0]
     criterion = Criterion(options, np.array([2, 2]), 4, np.ones(2, np.float32))
     criterion(torch.ones(3, 4), torch.full((3,), -1)).backward()
     assert all(weight.grad is not None for weight in criterion.parameters())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import resight
+from oracles.recipes import small
 from resight.config import SpaceRecipe, TrainRecipe
 from resight.errors import ConfigError, NotFittedError
 from resight.train import train_network, tune_network
@@ -15,28 +16,13 @@ from resight.train.networks.loop import Loop
 from resight.train.networks.run import Run
 from resight.train.tracking import read_figures, read_run
 
-SMALL = """
-same = ["side"]
-[network]
-backbone = "test_resnet"
-weights = "none"
-[sampling]
-n_photos_per_batch = 8
-[[losses]]
-kind = "arcface"
-[[stages]]
-name = "all"
-n_epochs = 2
-side_px = 32
-"""
-
 
 @pytest.fixture(scope="module")
 def told(drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs with one run, of which MLflow knows."""
     runs = tmp_path_factory.mktemp("runs")
     photos = resight.read_catalogue(drawn_photos)
-    train_network(photos, run=runs / "one", recipe=TrainRecipe.parse(SMALL), name="told", mlflow=str(runs))
+    train_network(photos, run=runs / "one", recipe=small(), name="told", mlflow=str(runs))
     return runs
 
 
@@ -84,7 +70,7 @@ def test_a_trial_that_is_paused_goes_on(mine, tmp_path, monkeypatch):
         n_made.append(1)
         return make(self, *args)
 
-    asked = {"recipe": TrainRecipe.parse(SMALL), "run": tmp_path / "tuned", "n_trials": 1, "seed": 1}
+    asked = {"recipe": small(), "run": tmp_path / "tuned", "n_trials": 1, "seed": 1}
     with monkeypatch.context() as patch:
         patch.setattr(Run, "_keep", paused)
         with pytest.raises(KeyboardInterrupt):
@@ -109,12 +95,12 @@ def test_a_trial_that_fails_leaves_no_checkpoints(mine, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Loop, "_make", broken)
     with pytest.warns(UserWarning, match="trial 1 failed"):
-        tune_network(mine, SpaceRecipe.parse(SPACE), recipe=TrainRecipe.parse(SMALL), run=tmp_path, n_trials=1)
+        tune_network(mine, SpaceRecipe.parse(SPACE), recipe=small(), run=tmp_path, n_trials=1)
     assert not (tmp_path / "trials" / "trial-001" / "checkpoints").exists()
 
 
 def test_tuning_trains_and_the_best_recipe_can_be_trained(mine, tmp_path):
-    recipe = TrainRecipe.parse(SMALL)
+    recipe = small()
     found = tune_network(mine, SpaceRecipe.parse(SPACE), recipe=recipe, run=tmp_path / "tuned", n_trials=2, seed=1)
     assert len(found.trials) == 2
     best = TrainRecipe.read(tmp_path / "tuned" / "best.toml")
@@ -126,6 +112,6 @@ def test_tuning_trains_and_the_best_recipe_can_be_trained(mine, tmp_path):
         assert not (place / "bundle").exists()
         assert not (place / "checkpoints").exists()
     assert max(rates) == pytest.approx(max(trial.value for trial in found.trials))
-    everyone = TrainRecipe.parse(SMALL + "[hold_out]\nn_parts = 0\n")
+    everyone = small(hold_out__n_parts=0)
     with pytest.raises(ConfigError, match="n_parts = 0"):
         tune_network(mine, SpaceRecipe.parse(SPACE), recipe=everyone, run=tmp_path / "other", n_trials=1)

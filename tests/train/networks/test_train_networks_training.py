@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import polars as pl
 import pytest
 
 import resight
+from oracles import recipes
 from resight.config import TrainRecipe
 from resight.config.overrides import overridden
 from resight.core import Catalogue
@@ -25,26 +27,7 @@ from resight.train import train_network
 from resight.train.networks.loop import Loop
 from resight.train.tracking import read_figures, read_timings
 
-SMALL = """
-same = ["side"]
-[network]
-backbone = "test_resnet"
-weights = "none"
-[sampling]
-n_photos_per_batch = 8
-[[losses]]
-kind = "arcface"
-[[stages]]
-name = "all"
-n_epochs = 2
-side_px = 32
-[loop]
-n_checkpoints_per_epoch = 2
-"""
-
-
-def small(**settings: object) -> TrainRecipe:
-    return overridden(TrainRecipe.parse(SMALL), {key.replace("__", "."): value for key, value in settings.items()})
+small = partial(recipes.small, loop__n_checkpoints_per_epoch=2)
 
 
 def quick(name: str) -> TrainRecipe:
@@ -159,11 +142,12 @@ train_network(resight.read_catalogue(PHOTOS), run=sys.argv[1] + "/run", recipe=r
 
 @pytest.mark.parametrize("at", [2, 6])
 def test_a_killed_run_goes_on_to_the_same_weights(at, drawn_photos, tmp_path):
-    recipe = overridden(
-        TrainRecipe.parse(SMALL + "ema = 0.9\n[[losses]]\nkind = 'softmax'\nof = 'side'\n"),
-        {"network.dropout": 0.2, "stages.0.n_epochs": 2},
+    recipe = small(
+        network__dropout=0.2,
+        loop__ema=0.9,
+        losses=[{"kind": "arcface"}, {"kind": "softmax", "of": "side"}],
+        stages=[{"name": "all", "n_epochs": 2, "side_px": 32}, {"name": "more", "n_epochs": 1, "side_px": 48}],
     )
-    recipe = TrainRecipe.parse(recipe.to_toml() + "\n[[stages]]\nname = 'more'\nn_epochs = 1\nside_px = 48\n")
     (tmp_path / "recipe.toml").write_text(recipe.to_toml())
     script = KILLS_ITSELF.replace("AT:", f"{at}:").replace("PHOTOS", repr(str(drawn_photos)))
     killed_then(script, tmp_path)
@@ -204,15 +188,12 @@ found = train_network(
 
 @pytest.mark.parametrize("loss", ["arcface", "supcon", "triplet"])
 def test_two_processes_learn_what_one_does(loss, drawn_photos, tmp_path):
-    recipe = overridden(
-        TrainRecipe.parse(SMALL),
-        {
-            "network.backbone": "test_vit",  # without batch norms, which see the photos of one process
-            "network.neck": "none",
-            "losses.0": {"kind": loss},
-            "stages.0.n_epochs": 1,
-            "hold_out.n_parts": 3,
-        },
+    recipe = small(
+        network__backbone="test_vit",  # without batch norms, which see the photos of one process
+        network__neck="none",
+        losses__0={"kind": loss},
+        stages__0__n_epochs=1,
+        hold_out__n_parts=3,
     )
     (tmp_path / "recipe.toml").write_text(recipe.to_toml())
     (tmp_path / "train.py").write_text(IN_PARTS)

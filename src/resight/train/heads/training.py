@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from resight import __version__
 from resight.config import HeadRecipe, LearnedOptions
 from resight.core import Embeddings, Estimate
 from resight.embed import Bundle, Learned, LinearHead
@@ -25,7 +24,7 @@ from resight.train.examples import Examples
 from resight.train.heads.bundle import agreement, draft_bundle
 from resight.train.heads.trials import Tried, fitted, try_heads
 from resight.train.judging import MEASURES, NONE, Chosen, Verdicts, choose_head, json_of
-from resight.train.losses import require_torch
+from resight.train.libraries import require, versions_of
 
 __all__ = ["HeadTraining", "train_head"]
 
@@ -233,15 +232,12 @@ def _refuse_early(recipe: HeadRecipe, name: str, out: str | Path | None) -> None
         refuse_taken(Path(out))
     for options in recipe.heads:
         if isinstance(options, LearnedOptions):
-            require_torch(options.title)
+            job = f"the head '{options.title}' (whitening and lda do without: --only whitening --only lda)"
+            require(job, "torch", "pytorch_metric_learning")
 
 
 def _learned(found: HeadTraining, examples: Examples, one: Tried, recipe: HeadRecipe, seed: int) -> Learned:
-    versions = {"resight": __version__, "numpy": np.__version__}
-    if isinstance(one.options, LearnedOptions):
-        import torch
-
-        versions["torch"] = str(torch.__version__)
+    libraries = ("numpy", "torch") if isinstance(one.options, LearnedOptions) else ("numpy",)
     return Learned(
         base=found.base,
         method=f"head {one.options.kind}",
@@ -251,7 +247,7 @@ def _learned(found: HeadTraining, examples: Examples, one: Tried, recipe: HeadRe
         n_individuals=found.n_individuals,
         seed=seed,
         recipe=recipe.to_json(),
-        versions=versions,
+        versions=versions_of(*libraries),
         figures=json_of(found.choice.figures),
         baseline=json_of(found.choice.baseline),
         gains=json_of(found.choice.gains),

@@ -18,7 +18,8 @@ from typing import Any
 
 from resight import registry
 from resight.config.train_recipe import NetworkOptions
-from resight.errors import InputError, MismatchError, MissingExtraError, UnknownNameError
+from resight.errors import InputError, MismatchError, UnknownNameError
+from resight.train.libraries import require
 from resight.train.networks.body import UNKNOWN, Arranged, Body, Given, Module, Three, body_of, layers_of
 from resight.train.networks.weights import (
     LITE0_PACKAGE,
@@ -150,10 +151,9 @@ def _loaded(module: Module, weights: str, given: Given, name: str) -> Given:
 
 
 def _timm() -> Any:
-    try:
-        import timm
-    except ImportError as error:
-        raise MissingExtraError("timm", "train", "a network to train") from error
+    require("a network to train", "timm")
+    import timm
+
     return timm
 
 

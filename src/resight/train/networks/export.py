@@ -22,9 +22,10 @@ from pydantic import ValidationError
 
 from resight.core import Catalogue
 from resight.embed import Bundle, BundleInfo, Learned, hash_of
-from resight.errors import ConfigError, InputError, MissingExtraError
+from resight.errors import ConfigError, InputError
 from resight.images import ResizeMode
 from resight.train.bundles import agreement, write_files
+from resight.train.libraries import require
 
 __all__ = ["BundleFacts", "Exported", "write_bundle"]
 
@@ -137,7 +138,7 @@ def onnx_graph(unit: torch.nn.Module, side_px: int) -> tuple[bytes, int, tuple[s
         InputError: when neither can.
         MissingExtraError: when onnx or onnxscript is absent.
     """
-    _require_onnx()
+    require("a bundle of a network", "onnx", "onnxscript")
     import onnx
 
     example = torch.zeros(_N_EXAMPLES, 3, side_px, side_px)
@@ -264,14 +265,6 @@ def _vectors_of(unit: torch.nn.Module, info: BundleInfo) -> Callable[[npt.NDArra
             return np.asarray(unit(torch.from_numpy(info.normalised(pixels))).numpy(), np.float32)
 
     return vectors
-
-
-def _require_onnx() -> None:
-    for package in ("onnx", "onnxscript"):
-        try:
-            __import__(package)
-        except ImportError as error:
-            raise MissingExtraError(package, "train", "a bundle of a network") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -22,9 +22,10 @@ from resight.pipeline import vectors_for
 from resight.store import CatalogueStore
 from resight.train.bundles import draft_folder, publish, write_learned
 from resight.train.judging import json_of
+from resight.train.libraries import versions_of
 from resight.train.networks.confusion import Confusion
 from resight.train.networks.export import BundleFacts, write_bundle
-from resight.train.networks.looks_page import LooksRow
+from resight.train.networks.looks_sheet import LooksRow
 from resight.train.networks.result import NetworkTraining
 from resight.train.networks.roster import titles_of
 from resight.train.networks.run import Run
@@ -38,6 +39,7 @@ __all__ = ["memory_mb", "pages", "with_bundle"]
 _BUNDLE, _PAGE = "bundle", "report.html"
 _BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 _N_SHOWN, _N_LOOKS = 8, 6
+_LIBRARIES = ("numpy", "torch", "accelerate")
 
 
 def with_bundle(
@@ -101,7 +103,7 @@ def _facts(run: Run, found: NetworkTraining, name: str, seed: int) -> BundleFact
         n_individuals=found.n_individuals,
         seed=seed,
         recipe=recipe.to_json(),
-        versions=_versions(),
+        versions=versions_of(*_LIBRARIES),
         figures=json_of(found.figures),
         baseline=json_of(found.baseline),
         gains=json_of(found.gains),
@@ -131,7 +133,7 @@ def pages(run: Run, found: NetworkTraining, figures: pl.DataFrame) -> Iterator[P
         n_individuals=found.n_individuals,
         n_seconds=found.seconds,
         memory_mb=found.memory_mb,
-        about={"device": str(run.accelerator.device), **_versions(), "weights": run.body.source},
+        about={"device": str(run.accelerator.device), **versions_of(*_LIBRARIES), "weights": run.body.source},
         figures=figures.rows(),
         looks=_looked_at(run),
         measures={"before training": found.baseline, "after": found.figures, "gain": found.gains}
@@ -204,14 +206,3 @@ def memory_mb() -> float:
     except ImportError:  # Windows does not tell
         return 0.0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT / 1e6
-
-
-def _versions() -> dict[str, str]:
-    import accelerate
-
-    return {
-        "resight": __version__,
-        "numpy": np.__version__,
-        "torch": str(torch.__version__),
-        "accelerate": str(accelerate.__version__),
-    }

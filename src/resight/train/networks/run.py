@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from resight.config import StageOptions, TrainRecipe
 from resight.core import Catalogue
-from resight.errors import MismatchError
+from resight.errors import MismatchError, StoreError
 from resight.progress import progress
 from resight.train.judging import MEASURES, Judged
 from resight.train.networks.augmentation import Augmentation
@@ -126,7 +126,7 @@ class Run:
         Raises:
             MismatchError: when other photos can be read than when the run began.
             NotFittedError: when a stage has too few individuals, or a loss is no number any more.
-            StoreError: when a checkpoint is damaged, or the disk refuses one.
+            StoreError: when a checkpoint is damaged or older than this resight, or the disk refuses one.
         """
         kept = self._restored()
         rewind(self.at.n_steps)
@@ -149,6 +149,11 @@ class Run:
             raise MismatchError(
                 f"expected the photos that the run of {place.parent} began with, found that others can be read now: "
                 "bring them back, or begin another run"
+            )
+        if "judged" not in state:
+            raise StoreError(
+                f"expected a checkpoint of this resight in {place}, found an older one: end the run with the resight "
+                "that began it, or begin another run"
             )
         self.at = Position(**state["at"])
         self.pseudo = {int(row): name for row, name in state["pseudo"].items()}

@@ -17,7 +17,7 @@ from resight.core import Estimate
 from resight.pages.document import render, write_page
 from resight.pages.wording import plural
 from resight.train.networks.confusion import Confusion, Part
-from resight.train.networks.looks_page import LooksRow, in_words, strips
+from resight.train.networks.looks_sheet import LooksRow, in_words, strips
 from resight.train.networks.run_figures import FigureRow, photos_and_looks, run_figures
 
 __all__ = ["ClassLooks", "RunFacts", "run_page"]

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from resight.config import NetworkOptions, TrainRecipe
 from resight.core import Catalogue
-from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError
+from resight.errors import ConfigError, InputError, MismatchError
 from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.store import CatalogueStore
 from resight.train.alone import alone
 from resight.train.bundles import refuse_odd_name
 from resight.train.chosen import learned_from
 from resight.train.judging import MEASURES
+from resight.train.libraries import require
 from resight.train.networks.result import NetworkTraining
 from resight.train.tracking import RunLog, read_figures, read_run
 from resight.train.tracking.files import CHECKPOINTS, FIGURES, RUN, TIMINGS
@@ -78,7 +79,7 @@ def train_network(
     asked = TrainRecipe.default() if recipe is None else recipe
     folder = Path(run)
     _refuse_odd(name, asked, seed)
-    require_training()
+    require("training a network", "torch", "accelerate", "torchvision")
     from resight.train.networks.finishing import memory_mb, pages, with_bundle
 
     store = None if isinstance(photos, Catalogue) else CatalogueStore.open(photos)
@@ -121,19 +122,6 @@ def _parameters(photos: Catalogue, recipe: TrainRecipe, seed: int, backbone: Any
         "seed": seed,
         "backbone": "the recipe's" if backbone is None else type(backbone).__name__,
     }
-
-
-def require_training() -> None:
-    """Refuse to begin where a package that training needs is absent.
-
-    Raises:
-        MissingExtraError: names the command that installs it.
-    """
-    for module, package in (("torch", "torch"), ("accelerate", "accelerate"), ("torchvision", "torchvision")):
-        try:
-            __import__(module)
-        except ImportError as error:
-            raise MissingExtraError(package, "train", "training a network") from error
 
 
 def photos_fingerprint(photos: Catalogue) -> str:

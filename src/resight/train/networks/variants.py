@@ -23,8 +23,9 @@ import numpy.typing as npt
 from resight.bundle_files import read_graph
 from resight.core import Catalogue
 from resight.embed import BundleInfo, describe, hash_of
-from resight.errors import InputError, MissingExtraError, ResightError
+from resight.errors import InputError, ResightError
 from resight.train.bundles import pixels_of, write_files
+from resight.train.libraries import require
 
 __all__ = ["Variant", "VariantKind", "halved", "in_8_bits", "variants"]
 
@@ -91,7 +92,7 @@ def variants(
     """
     if not kinds:
         return []
-    _require_onnx()
+    require("a smaller variant of a bundle", "onnx")
     info = describe(draft)
     graph = read_graph(draft, info.weights)
     home = draft.parent if beside is None else beside
@@ -311,10 +312,3 @@ def _users(graph: Graph) -> dict[str, list[Any]]:
         for name in node.input:
             used_by.setdefault(name, []).append(node)
     return used_by
-
-
-def _require_onnx() -> None:
-    try:
-        __import__("onnx")
-    except ImportError as error:
-        raise MissingExtraError("onnx", "train", "a smaller variant of a bundle") from error

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from resight import __version__
 from resight.errors import InputError
 from resight.machine import usable_cores
+from resight.train.libraries import versions_of
 from resight.train.tracking.files import FIGURES, RUN, TIMINGS, FigureFile, read_figures, read_run, rows_of, write_run
 from resight.train.tracking.mirror import Mirror, Row, address_of
 
@@ -165,9 +165,8 @@ def _now() -> str:
 
 def _versions() -> dict[str, str]:
     """Of resight, Python, and the libraries that are loaded."""
-    loaded = {name: getattr(sys.modules[name], "__version__", None) for name in _LIBRARIES if name in sys.modules}
-    known = {name: str(version) for name, version in loaded.items() if version}
-    return {"resight": __version__, "python": platform.python_version(), **known}
+    loaded = [name for name in _LIBRARIES if name in sys.modules]
+    return {"python": platform.python_version(), **versions_of(*loaded)}
 
 
 def _hardware() -> dict[str, Any]:

@@ -17,9 +17,10 @@ import numpy as np
 
 from resight.config import ChoiceParameter, SpaceRecipe, overridden, setting_at
 from resight.config.recipe import Recipe
-from resight.errors import ConfigError, InputError, MissingExtraError, NotFittedError, ResightError
+from resight.errors import ConfigError, InputError, NotFittedError, ResightError
 from resight.progress import progress
 from resight.train.alone import alone
+from resight.train.libraries import require
 from resight.train.tuning.page import write_tuning
 from resight.train.tuning.result import DONE, Trial, Tuning
 from resight.train.tuning.storage import (
@@ -219,10 +220,9 @@ def _refuse_early(space: SpaceRecipe, recipe: Recipe | None, n_trials: int) -> N
         raise InputError(f"expected at least 1 trial, found {n_trials}")
     if recipe is not None:
         space.require_fits(recipe)
-    try:
-        import optuna
-    except ImportError as error:
-        raise MissingExtraError("optuna", "train", "tuning") from error
+    require("tuning", "optuna")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from resight.config.augmentation import AugmentationOptions
-from resight.pages.document import render, write_page
 from resight.pages.pictures import data_uri_of
 
-__all__ = ["LooksRow", "Strip", "in_words", "looks_page", "strips"]
+__all__ = ["LooksRow", "Strip", "in_words", "strips"]
 
 Photo = npt.NDArray[np.uint8]
 
@@ -39,33 +37,12 @@ class Strip:
     looks: tuple[str, ...]
 
 
-def looks_page(
-    rows: Sequence[LooksRow], title: str, out: str | Path, *, options: AugmentationOptions | None = None
-) -> Path:
-    """Write a page of photos and looks at them, with what is changed in words, and give its path back.
-
-    Args:
-        rows: one per photo.
-        title: heading of the page.
-        out: the HTML file; a file that is there is replaced.
-        options: how the looks were made; None says nothing about it.
+def strips(rows: Sequence[LooksRow]) -> list[Strip]:
+    """The rows with their pictures made small.
 
     Raises:
-        InputError: when a photo is no (H, W, 3) uint8 array, or the file cannot be written.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     looks_page([], "Looks", Path(folder) / "looks.html").name
-        'looks.html'
+        InputError: when a photo is no (H, W, 3) uint8 array.
     """
-    words = None if options is None else in_words(options)
-    page = render("resight.train.networks", "looks.html.j2", title=title, strips=strips(rows), words=words)
-    return write_page(Path(out), page)
-
-
-def strips(rows: Sequence[LooksRow]) -> list[Strip]:
-    """The rows with their pictures made small."""
     return [
         Strip(name, data_uri_of(photo, _PHOTO_PX), tuple(data_uri_of(look, _LOOK_PX) for look in looks))
         for name, photo, looks in rows

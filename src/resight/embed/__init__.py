@@ -2,19 +2,23 @@
 
 from resight.bundle_files import hash_of
 from resight.embed.bundle import (
-    DEFAULT_BUNDLE,
     Bundle,
     BundleInfo,
     Engine,
-    bundle_path,
     describe,
-    shipped_bundles,
-    shipped_folder,
 )
 from resight.embed.extract import EmbeddedBatch, FileStat, embed_all, embed_photos
 from resight.embed.learned import Learned
 from resight.embed.linear_head import LinearHead, with_head
-from resight.images import Failure
+from resight.embed.places import (
+    DEFAULT_BUNDLE,
+    added_bundles,
+    added_folder,
+    bundle_path,
+    shipped_bundles,
+    shipped_folder,
+)
+from resight.images import Failure, Remark
 
 __all__ = [
     "DEFAULT_BUNDLE",
@@ -26,6 +30,9 @@ __all__ = [
     "FileStat",
     "Learned",
     "LinearHead",
+    "Remark",
+    "added_bundles",
+    "added_folder",
     "bundle_path",
     "describe",
     "embed_all",

@@ -1,6 +1,7 @@
 """From photos to vectors: bundles (a model with its preprocessing and licence) and embedding runs."""
 
 from resight.bundle_files import hash_of
+from resight.embed.adding import AddedBundle, add_bundle
 from resight.embed.bundle import (
     Bundle,
     BundleInfo,
@@ -22,6 +23,7 @@ from resight.images import Failure, Remark
 
 __all__ = [
     "DEFAULT_BUNDLE",
+    "AddedBundle",
     "Bundle",
     "BundleInfo",
     "EmbeddedBatch",
@@ -31,6 +33,7 @@ __all__ = [
     "Learned",
     "LinearHead",
     "Remark",
+    "add_bundle",
     "added_bundles",
     "added_folder",
     "bundle_path",

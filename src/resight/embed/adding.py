@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from resight.bundle_files import GRAPH, INFO, asks_for_other_files, hash_of
 from resight.embed.bundle import UNIT_TOLERANCE, Bundle, BundleInfo
 from resight.embed.linear_head import with_unit_length
 from resight.embed.places import added_folder, shipped_bundles
 from resight.errors import ConfigError, InputError, MismatchError
-from resight.faces import FaceInfo
-from resight.images import ResizeMode
 
 __all__ = ["AddedBundle", "add_bundle"]
 
@@ -62,7 +61,7 @@ def add_bundle(
     licence: str,
     commercial_use: bool,
     side_px: int,
-    resize: ResizeMode = "squash",
+    resize: str = "squash",
     colour: str = "RGB",
     mean: tuple[float, float, float] = (127.5, 127.5, 127.5),
     std: tuple[float, float, float] = (127.5, 127.5, 127.5),
@@ -84,7 +83,7 @@ def add_bundle(
         licence: of the weights: an SPDX identifier, or `LicenseRef-...` for one that has none.
         commercial_use: whether that licence allows it.
         side_px: side S of the square that the model takes.
-        resize: how a photo is brought to it; of a model of faces, a photo without a face.
+        resize: how a photo is brought to it: "squash", "crop" or "pad"; of a model of faces, a photo without a face.
         colour: order of the channels that the model takes, "RGB" or "BGR".
         mean: taken off each channel, in pixel values of 0 to 255 and in the model's order.
         std: each channel is divided by it then.
@@ -111,14 +110,14 @@ def add_bundle(
     _check_words(name, licence, home)
     content = _read(Path(graph))
     files = {key: _read(Path(path)) for key, path in (face_files or {}).items()}
-    says: dict[str, Any] = {
-        "format": 1, "name": name, "version": "1", "summary": summary.strip() or f"the file {Path(graph).name}",
-        "input_side_px": side_px, "resize": resize, "colour": colour, "mean": mean, "std": std, "licence": licence,
-        "commercial_use": commercial_use, "authors": authors.strip() or _NOT_TOLD,
-        "source": source.strip() or f"the file {Path(graph).name}, added by the user",
-        "face": _face_info(face, files),
-    }  # fmt: skip
-    made, content, notes = _tried(content, says, Path(graph))
+    asked = _asked(
+        name=name, summary=summary.strip() or f"the file {Path(graph).name}",
+        input_side_px=side_px, resize=resize, colour=colour, mean=mean, std=std, licence=licence,
+        commercial_use=commercial_use, authors=authors.strip() or _NOT_TOLD,
+        source=source.strip() or f"the file {Path(graph).name}, added by the user",
+        face=_face_says(face, files),
+    )  # fmt: skip
+    made, content, notes = _tried(content, asked, Path(graph))
     bundle = _written(home, made, content, files)
     if not commercial_use:
         notes = (*notes, f"the licence {licence} does not allow commercial use")
@@ -160,17 +159,29 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _face_info(face: Mapping[str, Any] | None, files: Mapping[str, bytes]) -> dict[str, Any] | None:
+def _face_says(face: Mapping[str, Any] | None, files: Mapping[str, bytes]) -> dict[str, Any] | None:
     if face is None:
         if files:
             raise ConfigError(f"expected the name of a face finder beside {sorted(files)}, found none", key="face")
         return None
-    return FaceInfo(**face, files={name: hash_of(content) for name, content in files.items()}).model_dump()
+    return {**face, "files": {name: hash_of(content) for name, content in files.items()}}
 
 
-def _tried(content: bytes, says: dict[str, Any], path: Path) -> tuple[BundleInfo, bytes, tuple[str, ...]]:
+def _asked(**says: Any) -> BundleInfo:
+    """What the bundle will say, before it is known what its vectors are like."""
+    try:
+        return BundleInfo(format=1, version="1", dimension=1, changes="none", weights="0" * 64, **says)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"expected settings that a bundle can have, found '{key}' = {first['input']!r}: {first['msg']}.", key=key
+        ) from error
+
+
+def _tried(content: bytes, asked: BundleInfo, path: Path) -> tuple[BundleInfo, bytes, tuple[str, ...]]:
     """What the bundle says, its graph, and notes, once the model has shown that it works."""
-    vectors = _vectors_of(content, says, path)
+    vectors = _vectors_of(content, asked, path)
     lengths = np.linalg.norm(vectors, axis=1)
     if not (np.isfinite(vectors).all() and (lengths > 0).all()):
         raise InputError(f"{path}: expected finite vectors that are not zero, found others")
@@ -180,37 +191,28 @@ def _tried(content: bytes, says: dict[str, Any], path: Path) -> tuple[BundleInfo
             f"{path}: expected different vectors of different pictures, found the same: are side, mean and std right?"
         )
     notes: tuple[str, ...] = ()
-    changes = "none"
+    changes = asked.changes
     if np.abs(lengths - 1).max() > UNIT_TOLERANCE:
         content = with_unit_length(content, vectors.shape[1])
         changes = "vectors brought to unit length inside the graph"
         notes = (f"its vectors had lengths of {lengths.min():.3g} to {lengths.max():.3g}: {changes}",)
-    info = BundleInfo(**says, dimension=vectors.shape[1], changes=changes, weights=hash_of(content))
-    return info, content, notes
+    learned = {"dimension": vectors.shape[1], "changes": changes, "weights": hash_of(content)}
+    return BundleInfo(**{**asked.model_dump(), **learned}), content, notes
 
 
-def _vectors_of(content: bytes, says: dict[str, Any], path: Path) -> npt.NDArray[np.float32]:
+def _vectors_of(content: bytes, info: BundleInfo, path: Path) -> npt.NDArray[np.float32]:
     """(3, D) of drawn pictures, straight from the graph."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise InputError(f"{path}: onnxruntime cannot run this graph ({str(error).splitlines()[0]})") from error
-    side = says["input_side_px"]
+    session = _session(content, path)
+    side = info.input_side_px
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    wanted = (3, side, side)
     shape = list(inputs[0].shape) if len(inputs) == 1 else []
-    fits = len(shape) == 4 and all(not isinstance(a, int) or a == b for a, b in zip(shape[1:], wanted, strict=True))
-    if not fits or len(outputs) != 1:
+    agrees = [not isinstance(a, int) or a == b for a, b in zip(shape[1:], (3, side, side), strict=False)]
+    if len(shape) != 4 or not all(agrees) or len(outputs) != 1:
         raise MismatchError(
             f"{path}: expected a graph with one input (B, 3, {side}, {side}) and one output (B, D), found inputs "
             f"{[one.shape for one in inputs]} and outputs {[one.shape for one in outputs]}"
         )
-    info = BundleInfo(**says, dimension=1, changes="none", weights=hash_of(content))
-    pictures = np.random.default_rng(0).integers(0, 256, (N_TRIED, side, side, 3), dtype=np.uint8)
+    pictures = [_drawn(side, seed) for seed in range(N_TRIED)]
     try:
         found = [np.asarray(session.run(None, {inputs[0].name: info.normalised(one[None])})[0]) for one in pictures]
     except Exception as error:
@@ -218,6 +220,24 @@ def _vectors_of(content: bytes, says: dict[str, Any], path: Path) -> npt.NDArray
     if any(one.ndim != 2 or len(one) != 1 for one in found):
         raise MismatchError(f"{path}: expected vectors (1, D) of one picture, found the shape {found[0].shape}")
     return np.concatenate(found).astype(np.float32)
+
+
+def _drawn(side: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Large patches of drawn colours, (side, side, 3): fine noise looks the same to a model each time."""
+    patches = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    at = np.arange(side) * 5 // side
+    return patches[at][:, at]
+
+
+def _session(content: bytes, path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise InputError(f"{path}: onnxruntime cannot run this graph ({str(error).splitlines()[0]})") from error
 
 
 def _written(home: Path, info: BundleInfo, graph: bytes, files: Mapping[str, bytes]) -> Path:

@@ -229,7 +229,8 @@ class Bundle:
         side = self._info.input_side_px
         picture = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), dtype=np.uint8)
         try:
-            length = float(np.linalg.norm(self.embed(picture)[0]))
+            (vector,) = self.embed(picture)
+            length = float(np.linalg.norm(vector)) if vector.shape == (self._info.dimension,) else np.nan
         except Exception as error:  # engines raise what they like
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{place}: this {GRAPH} does not run ({reason})") from error
@@ -323,8 +324,14 @@ def _dimensions(port: object) -> list[object]:
 def _check_shapes(info: BundleInfo, place: Path, inputs: list[list[object]], outputs: list[list[object]]) -> None:
     side = info.input_side_px
     fits = len(inputs) == len(outputs) == 1 and len(inputs[0]) == 4 and len(outputs[0]) == 2
-    if not fits or inputs[0][1:] != [3, side, side] or outputs[0][1:] != [info.dimension]:
+    # A size that the graph leaves open fits; that a picture goes through is tried afterwards.
+    stated = (3, side, side), (info.dimension,)
+    if not fits or not all(_agree(one[0][1:], wanted) for one, wanted in zip((inputs, outputs), stated, strict=True)):
         raise MismatchError(
             f"{place}: expected a graph from (B, 3, {side}, {side}) to (B, {info.dimension}) as {INFO} states, "
             f"found one from {inputs} to {outputs}"
         )
+
+
+def _agree(found: list[object], stated: tuple[int, ...]) -> bool:
+    return all(not isinstance(a, int) or a == b for a, b in zip(found, stated, strict=True))

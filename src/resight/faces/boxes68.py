@@ -71,7 +71,7 @@ class Boxes68:
         side = max(1, round(bottom - top))
         corner = np.array([round((left + right - side) / 2), round(top)])
         crop = _grey_square(photo, int(corner[0]), int(corner[1]), side)
-        (found,) = self._locate((crop / np.float32(256))[None, None])
+        (found,) = self._locate((crop[None, None] / 256).astype(np.float32))
         if found.size != 136:
             raise InputError(f"expected 68 points from the landmark network, found the shape {found.shape}")
         places = found.reshape(68, 2) * side + corner

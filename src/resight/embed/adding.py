@@ -21,6 +21,7 @@ from resight.embed.bundle import UNIT_TOLERANCE, Bundle, BundleInfo
 from resight.embed.linear_head import with_unit_length
 from resight.embed.places import added_folder, shipped_bundles
 from resight.errors import ConfigError, InputError, MismatchError
+from resight.faces import FaceAligner
 
 __all__ = ["AddedBundle", "add_bundle"]
 
@@ -117,6 +118,8 @@ def add_bundle(
         source=source.strip() or f"the file {Path(graph).name}, added by the user",
         face=_face_says(face, files),
     )  # fmt: skip
+    if asked.face is not None:
+        FaceAligner.start(asked.face, files, Path(graph), asked.resize)
     made, content, notes = _tried(content, asked, Path(graph))
     bundle = _written(home, made, content, files)
     if not commercial_use:

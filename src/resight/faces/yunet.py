@@ -20,6 +20,7 @@ __all__ = ["Yunet"]
 
 _LARGEST_OVERLAP = 0.3
 _MOST_FACES = 5000
+_starting = threading.Lock()  # the level of OpenCV's log is one for all threads
 _N_COLUMNS = 15  # box, five points, score
 
 
@@ -77,7 +78,12 @@ class Yunet:
             import cv2
 
             nothing = np.zeros(0, np.uint8)
-            self._own.detector = cv2.FaceDetectorYN.create(
-                "onnx", self._graph, nothing, (64, 64), self._min_score, _LARGEST_OVERLAP, _MOST_FACES
-            )
+            with _starting:
+                level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of itself
+                try:
+                    self._own.detector = cv2.FaceDetectorYN.create(
+                        "onnx", self._graph, nothing, (64, 64), self._min_score, _LARGEST_OVERLAP, _MOST_FACES
+                    )
+                finally:
+                    cv2.utils.logging.setLogLevel(level)
         return self._own.detector

@@ -82,6 +82,15 @@ def test_it_is_added_listed_shown_and_used(resight, add, tmp_path):
     assert found["remarks"][0]["image_id"] == "who.png"
 
 
+def test_a_broken_bundle_hides_no_other(resight, add, home):
+    add()
+    (home / "broken").mkdir()
+    (home / "broken" / "model.json").write_text("{}", encoding="utf-8")
+    listed = resight("models", "list")
+    assert [line.split()[0] for line in listed.out.splitlines()] == ["efficientnet-lite0", "toy"]
+    assert listed.err.startswith("broken: broken: ")
+
+
 def test_yunet_needs_no_landmarks(resight, add):
     assert add(detector="yunet.onnx", face="yunet").code == 0
     assert "faces by yunet" in resight("models", "list").out

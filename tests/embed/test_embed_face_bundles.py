@@ -244,6 +244,21 @@ def test_the_folder_is_the_users_own(monkeypatch, tmp_path):
     assert added_folder() == tmp_path / "resight" / "models"
 
 
+def test_without_a_home_there_is_what_ships(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("RESIGHT_MODELS")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert added_bundles() == []
+    assert bundle_path().name == DEFAULT_BUNDLE
+    with pytest.raises(UnknownNameError, match="no bundle is called"):
+        bundle_path("other")
+    with pytest.raises(ConfigError, match="expected the folder of your models in RESIGHT_MODELS"):
+        added_folder()
+
+
 def test_a_shipped_name_wins_over_an_added_one(files, home):
     shutil.copytree(add(files).bundle, home / DEFAULT_BUNDLE)
     assert describe(DEFAULT_BUNDLE).face is None

@@ -284,3 +284,13 @@ def test_a_head_learned_on_faces_keeps_what_finds_them(files, tmp_path):
         bundle = Bundle.load(draft)
         assert bundle.info.face == describe(base).face
         assert bundle.embed(bundle.prepare(toy_faces.photo_of([(20, 36, 1)]))[None]).shape == (1, 5)
+
+
+def test_all_faces_of_a_photo_are_told_whatever_the_rule(files):
+    bundle = Bundle.load(add(files, face={"several": "refuse"}).bundle)
+    photo = toy_faces.photo_of([(20, 36, 1), (180, 100, 2)])
+    assert len(bundle.find_faces(photo)) == 2
+    with pytest.raises(ImageError, match="one must be alone"):
+        bundle.prepare(photo)
+    with pytest.raises(InputError, match="expected a bundle of faces to find some"):
+        Bundle.load(DEFAULT_BUNDLE).find_faces(photo)

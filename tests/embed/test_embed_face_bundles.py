@@ -280,7 +280,8 @@ def test_a_head_learned_on_faces_keeps_what_finds_them(files, tmp_path):
         base="b", method="m", setting="s", photos="p", n_photos=1, n_individuals=1, seed=0, recipe={}, versions={},
         figures={}, baseline={}, gains={},
     )  # fmt: skip
-    with draft_bundle(base, head, learned, "headed", beside=tmp_path) as draft:
+    photos = photos_in(tmp_path / "photos", {"a": [(20, 36, 1)]})
+    with draft_bundle(base, head, learned, "headed", photos, beside=tmp_path) as draft:
         bundle = Bundle.load(draft)
         assert bundle.info.face == describe(base).face
         assert bundle.embed(bundle.prepare(toy_faces.photo_of([(20, 36, 1)]))[None]).shape == (1, 5)

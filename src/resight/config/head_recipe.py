@@ -14,7 +14,7 @@ from resight.config.loss_options import (
     SupConPull,
     TripletPull,
 )
-from resight.config.options import NamedOptions, Names, Options, named_twice
+from resight.config.options import LearnFrom, NamedOptions, Names, Options, named_twice
 from resight.config.recipe import Recipe
 
 Count = Annotated[int, Field(ge=1)]
@@ -188,6 +188,9 @@ class HeadRecipe(Recipe):
     Args:
         same: columns in which photos must agree to be alike, such as the side: of an individual, photos
             that differ there are learned as two.
+        learn_from: only these photos are learned from, so that the others can judge: "column=value", such as
+            "split=train", or several values with commas between; or "split:name", the train side of a kept split.
+            Default: all.
         validation: how the heads are judged.
         heads: what is tried; each has a name of its own.
 
@@ -206,6 +209,7 @@ class HeadRecipe(Recipe):
     shipped: ClassVar[str] = "quick-head"
 
     same: Names[Name] = ()
+    learn_from: LearnFrom | None = None
     validation: ValidationOptions = ValidationOptions()
     heads: Annotated[Names[HeadOptions], Field(min_length=1)] = (WhiteningOptions(), LdaOptions())
 

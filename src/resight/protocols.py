@@ -8,9 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from resight.core import Answer, Catalogue, Eligibility, Embeddings, Matches
+from resight.core import Answer, Catalogue, Eligibility, Embeddings, Faces, Matches
 
-__all__ = ["Embedder", "Export", "Layout", "Scorer", "Searcher", "Submission"]
+__all__ = ["Embedder", "Export", "FaceFinder", "Layout", "Scorer", "Searcher", "Submission"]
 
 
 @runtime_checkable
@@ -47,6 +47,21 @@ class Scorer(Protocol):
 
     def score(self, queries: npt.NDArray[np.int64], photos: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """(P,) scores of the pairs of rows (P,) and (P,); higher is more alike, NaN where nothing can be said."""
+        ...
+
+
+@runtime_checkable
+class FaceFinder(Protocol):
+    """Finds faces and their points; may be used from several threads at once.
+
+    A finder is made by `kind(*contents, min_score=...)`, with the contents of the files of a bundle that
+    its class names in `files`, in that order.
+    """
+
+    files: tuple[str, ...]
+
+    def find(self, photo: npt.NDArray[np.uint8]) -> Faces:
+        """The faces of a photo, (H, W, 3) uint8 RGB, the surest first."""
         ...
 
 

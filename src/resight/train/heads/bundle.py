@@ -50,6 +50,8 @@ def draft_bundle(
     )
     with draft_folder(beside) as draft:
         write_files(draft, graph, info)
+        for further, weights in {} if old.face is None else old.face.files.items():
+            (draft / further).write_bytes(read_graph(base, weights, further))
         write_learned(draft, photos, base)
         yield draft
 

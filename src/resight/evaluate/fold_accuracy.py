@@ -1,8 +1,8 @@
 """The protocol of Labeled Faces in the Wild: accuracy on each fold, at the threshold that suits the others best.
 
 G. Huang, M. Ramesh, T. Berg and E. Learned-Miller, "Labeled Faces in the Wild", University of Massachusetts, technical
-report 07-49, 2007: ten sets of pairs without a person in common. They report the mean and its standard error; the interval here is
-Student's t over the folds.
+report 07-49, 2007: ten sets of pairs without a person in common. They report the mean and its standard error; the
+interval here is Student's t over the folds.
 """
 
 from __future__ import annotations

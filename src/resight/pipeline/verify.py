@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,19 +91,15 @@ def verify_pairs(
     calibration, probabilities, notes = calibrated(asked, columns, taught, share_same, must=bool(evidence))
     scores = probabilities if evidence else columns[COSINE].astype(np.float64)
     measures, said = _measured(asked, scores, groups, n_resamples, seed)
-    found = Verification(
-        pairs=asked,
-        model=bundle.model_id,
-        columns=columns,
-        scores=scores,
-        scale="probability" if evidence else COSINE,
-        probabilities=probabilities,
-        calibration=calibration,
-        measures=measures,
-        failures=vectors[0].failures,
-        notes=(*notes, *said),
-        n_embedded=n_embedded,
-    )
+    about: dict[str, Any] = {
+        "pairs": asked,
+        "model": bundle.model_id,
+        "columns": columns,
+        "failures": vectors[0].failures,
+    }
+    about |= {"calibration": calibration, "measures": measures, "notes": (*notes, *said), "n_embedded": n_embedded}
+    scale = "probability" if evidence else COSINE
+    found = Verification(**about, scores=scores, scale=scale, probabilities=probabilities)
     if out is not None:
         found.write(out, sample)
     return found

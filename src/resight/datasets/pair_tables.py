@@ -146,14 +146,26 @@ def _of_paths(
 ) -> PhotoPairs:
     if not photos.is_dir():
         raise CatalogueError(f"expected a folder of photos, found {photos}")
-    named = pl.concat([told["path_a"], told["path_b"].alias("path_a")])
-    paths = relative_to_root(named, photos, table).alias("path")
+    paths = _places(told, photos, table)
     distinct = paths.unique(maintain_order=True)
     rows = paths.replace_strict(distinct, pl.int_range(len(distinct), eager=True), return_dtype=pl.Int64)
     sides = [rows[: told.height].alias("first"), rows[told.height :].alias("second")]
     catalogue = _catalogue_of(distinct, known, photos)
     frame = told.drop("path_a", "path_b").with_columns(sides)
     return PhotoPairs(catalogue, _with_persons(_with_kind(frame, catalogue), catalogue, must_agree=must_agree))
+
+
+def _places(told: pl.DataFrame, photos: Path, table: Path) -> pl.Series:
+    """(2P,) where the first photos of all pairs lie, and then the second ones, relative to the folder of photos."""
+    named = pl.concat([told["path_a"], told["path_b"].alias("path_a")]).alias("path_a and path_b")
+    try:
+        return relative_to_root(named, photos, table).alias("path")
+    except CatalogueError as error:
+        if error.row is None:
+            raise
+        side = "path_a" if error.row < told.height else "path_b"
+        reason = str(error).partition(": ")[2]
+        raise CatalogueError(reason, row=error.row % told.height, column=side) from error
 
 
 def _catalogue_of(paths: pl.Series, known: Catalogue | None, photos: Path) -> Catalogue:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,18 +90,10 @@ def verify_pairs(
     calibration, probabilities, notes = calibrated(asked, columns, taught, share_same, must=bool(evidence))
     scores = probabilities if evidence else columns[COSINE].astype(np.float64)
     measures, said = _measured(asked, scores, groups, n_resamples, seed)
-    about: dict[str, Any] = {
-        "pairs": asked,
-        "model": bundle.model_id,
-        "columns": columns,
-        "failures": vectors[0].failures,
-    }
-    about |= {"calibration": calibration, "measures": measures, "notes": (*notes, *said), "n_embedded": n_embedded}
-    scale = "probability" if evidence else COSINE
-    found = Verification(**about, scores=scores, scale=scale, probabilities=probabilities)
-    if out is not None:
-        found.write(out, sample)
-    return found
+    scale, failures = "probability" if evidence else COSINE, vectors[0].failures
+    given = (asked, bundle.model_id, columns, scores, scale, probabilities, calibration, measures, failures)
+    found = Verification(*given, notes=(*notes, *said), n_embedded=n_embedded)
+    return found if out is None else found.write(out, sample)
 
 
 def _read(pairs: str | Path | PhotoPairs, photos: str | Path | None, labels: str | Path | None) -> PhotoPairs:

@@ -212,10 +212,8 @@ class TestProbabilities:
     @pytest.fixture
     def halves(self, faces, tmp_path):
         rows = [tuple(row.values()) for row in read(faces / "pairs.csv")]
-        sides = (
-            [r for r in rows if {r[0][:2], r[1][:2]} <= keep]
-            for keep in ({"p0", "p1", "p2", "p3"}, {"p4", "p5", "p6", "p7"})
-        )
+        persons = [f"p{number}" for number in range(N_PERSONS)]
+        sides = ([r for r in rows if {r[0][:2], r[1][:2]} <= {*keep}] for keep in (persons[:4], persons[4:]))
         return [write(tmp_path / f"{n}.csv", "path_a,path_b,same", part) for n, part in enumerate(sides)]
 
     def test_fitted_on_other_pairs_whose_photos_are_embedded_too(self, faces, halves, bundle, tmp_path):

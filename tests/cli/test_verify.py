@@ -49,8 +49,8 @@ def test_files_and_json(resight, pairs, synthetic, tmp_path):
     assert {path.name for path in out.iterdir()} == {
         "catalogue", "pairs.csv", "report.html", "submission.csv", "verification.json",
     }  # fmt: skip
-    rows = list(csv.DictReader((out / "submission.csv").open(encoding="utf-8")))
-    assert [row["pair_id"] for row in rows] == ["z", "x"]
+    rows = (out / "submission.csv").read_text(encoding="utf-8").splitlines()
+    assert [row.split(",")[0] for row in rows] == ["pair_id", "z", "x"]
     check = resight("score", "kryptonite", out / "submission.csv", "--check", "--sample", sample)
     assert check.code == 0, check.out
 

@@ -134,6 +134,39 @@ def test_test_rows_are_pairs(place):
     assert read_pairs(place("t/x/0.jpg", "t/x/1.jpg", test=rows) / "test.csv").pair_ids.tolist() == ["x"]
 
 
+class TestListsOfLabeledFacesInTheWild:
+    photos = ("Ada/Ada_0001.jpg", "Ada/Ada_0004.jpg", "Bo_X./Bo_X._0002.jpg", "Cy/Cy_0001.jpg", "Cy/Cy_0002.jpg")
+
+    def read(self, place, text):
+        root = place(*self.photos)
+        (root / "pairs.txt").write_text(text, encoding="utf-8", newline="")
+        return read_pairs(root / "pairs.txt")
+
+    def test_folds_persons_and_photos(self, place):
+        found = self.read(place, "2\t1\nAda\t1\t4\nAda\t1\tBo_X.\t2\nCy\t1\t2\r\nCy\t2\tAda\t4\n")
+        assert found.frame["same"].to_list() == [True, False, True, False]
+        assert found.frame["fold"].to_list() == ["0", "0", "1", "1"]
+        assert found.frame["person_b"].to_list() == ["Ada", "Bo_X.", "Cy", "Ada"]
+        assert found.photos.frame["path"].to_list() == [self.photos[place] for place in (0, 3, 4, 1, 2)]
+
+    def test_one_fold(self, place):
+        assert self.read(place, "1\nAda 1 4\nAda 1 Cy 2\n").frame["fold"].to_list() == ["0", "0"]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("2 1\nAda 1 4\n", "pairs.txt: expected a list of pairs whose first line says .* found 1 pairs below 2 1"),
+            ("", "found 0 pairs below nothing"),
+            ("Ada 1 4\n", "begins with numbers"),
+            ("1\nAda 1 4\nAda 1 Cy 2 3\n", "pairs.txt: row 1: expected a name and two numbers, or twice both"),
+            ("1\nAda 1 x\nAda 1 Cy 2\n", "pairs.txt: row 0: expected the number of a photo, found 'x'"),
+        ],
+    )
+    def test_faults(self, place, text, message):
+        with pytest.raises(CatalogueError, match=message):
+            self.read(place, text)
+
+
 class TestFaults:
     @pytest.mark.parametrize(
         ("rows", "message"),

@@ -17,6 +17,7 @@ from resight.datasets.contest_tables import require_values, yes_or_no
 from resight.datasets.detect import read_catalogue
 from resight.datasets.kryptonite import PAIR_ID
 from resight.datasets.labelled_rows import told_of
+from resight.datasets.lfw_pairs import lfw_pairs
 from resight.datasets.photo_paths import relative_to_root
 from resight.datasets.table_files import is_table, read_table
 from resight.errors import CatalogueError, UnknownNameError
@@ -37,6 +38,7 @@ _MEANINGS: dict[str, tuple[str, ...]] = {
     "fold": ("fold",),
 }
 _TAKEN = (*_MEANINGS, "first", "second")
+_LIST = ".txt"
 _MOST_PAIRS = 20_000_000
 
 
@@ -49,6 +51,7 @@ def read_pairs(source: Path | str, photos: Path | str | None = None, labels: Pat
     - A folder of folders `<pair_id>/0.jpg, 1.jpg`, or a kryptonite table that names them.
     - A table with `pair_id` and no paths: what is known of the pairs of such a folder, which `photos` names.
     - A kryptonite table with `is_query` and `is_gallery`: every query against every photo of the gallery.
+    - The lists of Labeled Faces in the Wild, `pairs.txt`.
 
     Args:
         source: the table or the folder.
@@ -67,8 +70,12 @@ def read_pairs(source: Path | str, photos: Path | str | None = None, labels: Pat
         if folder is not None:
             raise CatalogueError(f"expected a table of pairs beside the photos of {photos}, found the folder {source}")
         return pairs_of_catalogue(read_catalogue(at, table))
+    if at.suffix.lower() == _LIST:
+        with told_of(at):
+            place = folder or at.parent
+            return _of_paths(lfw_pairs(at), _labels_of(place, table or None), place, at, must_agree=False)
     if not is_table(at):
-        raise CatalogueError(f"expected a table of pairs (.csv, .tsv, .parquet) or a folder of them, found {source}")
+        raise CatalogueError(f"expected a table of pairs (.csv, .tsv, .parquet), pairs.txt or a folder, found {source}")
     with told_of(at):
         return _of_table(at, folder or at.parent, table or None)
 

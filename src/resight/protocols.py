@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from resight.core import Answer, Catalogue, Eligibility, Embeddings, Faces, Matches
+from resight.core import Answer, Catalogue, Eligibility, Embeddings, Faces, Matches, PhotoPairs
 
-__all__ = ["Embedder", "Export", "FaceFinder", "Layout", "Scorer", "Searcher", "Submission"]
+__all__ = ["Embedder", "Export", "FaceFinder", "Layout", "PairEvidence", "Scorer", "Searcher", "Submission"]
 
 
 @runtime_checkable
@@ -62,6 +63,19 @@ class FaceFinder(Protocol):
 
     def find(self, photo: npt.NDArray[np.uint8]) -> Faces:
         """The faces of a photo, (H, W, 3) uint8 RGB, the surest first."""
+        ...
+
+
+@runtime_checkable
+class PairEvidence(Protocol):
+    """Says more of pairs of photos than how alike their vectors are: that one is forged, say."""
+
+    def columns(self, pairs: PhotoPairs, embeddings: Embeddings) -> Mapping[str, npt.NDArray[np.floating]]:
+        """Column to (P,) numbers, higher where more speaks for one individual and no forgery; NaN for nothing to say.
+
+        The vectors are those of the photos that could be embedded, under their image ids in `pairs.photos`. The same
+        columns come for whatever pairs, so that what was fitted on some can be applied to others.
+        """
         ...
 
 

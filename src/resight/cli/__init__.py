@@ -31,6 +31,7 @@ from resight.cli import (
     track,
     train,
     tune,
+    verify,
 )
 from resight.errors import ResightError
 
@@ -67,6 +68,7 @@ for _verb in (
     identify.index,
     identify.calibrate,
     identify.identify,
+    verify.verify,
     evaluate.evaluate,
     score.score,
     explore.explore,

@@ -9,6 +9,7 @@ from resight.core.estimate import Estimate
 from resight.core.faces import Faces
 from resight.core.matches import Matches
 from resight.core.pairs import Pairs
+from resight.core.photo_pairs import PhotoPairs
 
 __all__ = [
     "Answer",
@@ -23,5 +24,6 @@ __all__ = [
     "Matches",
     "OperatingPoint",
     "Pairs",
+    "PhotoPairs",
     "Verdict",
 ]

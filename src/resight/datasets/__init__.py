@@ -5,6 +5,7 @@ each in turn whether it recognises what lies there.
 """
 
 from resight.datasets.detect import detect, read_catalogue
+from resight.datasets.pair_tables import read_pairs
 from resight.datasets.synthetic import make_synthetic
 
-__all__ = ["detect", "make_synthetic", "read_catalogue"]
+__all__ = ["detect", "make_synthetic", "read_catalogue", "read_pairs"]

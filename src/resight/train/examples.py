@@ -109,3 +109,13 @@ def codes_of(frame: pl.DataFrame, columns: Sequence[str]) -> Codes:
     keys = frame.select(columns).with_row_index("row")
     firsts = keys.group_by(columns, maintain_order=True).agg(pl.col("row")).with_row_index("code").explode("row")
     return firsts.sort("row")["code"].to_numpy().astype(np.int64)
+
+
+def synthetic_marks(frame: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """(N,) which photos the column `is_synthetic` marks as generated; none where there is no such column."""
+    if "is_synthetic" not in frame.columns:
+        return np.zeros(len(frame), bool)
+    marks = frame["is_synthetic"]
+    if marks.dtype != pl.Boolean:
+        marks = marks.cast(pl.String).str.to_lowercase().is_in(["1", "1.0", "true", "yes"])
+    return marks.fill_null(False).to_numpy().astype(bool)

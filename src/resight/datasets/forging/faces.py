@@ -74,10 +74,10 @@ def inner_face(points: Points, shape: tuple[int, ...]) -> Mask:
     down = mouth - eyes
     top, bottom = eyes - _BROW * down, mouth + _CHIN * down
     centre = (top + bottom) / 2
-    half = (np.linalg.norm(bottom - top) / 2, _CHEEK * np.linalg.norm(points[1] - points[0]))
-    turned = np.degrees(np.arctan2(down[1], down[0]))
+    size = (float(np.linalg.norm(bottom - top)), float(2 * _CHEEK * np.linalg.norm(points[1] - points[0])))
+    turned = float(np.degrees(np.arctan2(down[1], down[0])))
     drawn = np.zeros((height, width), np.uint8)
-    cv2.ellipse(drawn, (tuple(centre), (2 * half[0], 2 * half[1]), turned), 1, cv2.FILLED)
+    cv2.ellipse(drawn, ((float(centre[0]), float(centre[1])), size, turned), 1, cv2.FILLED)
     drawn[[0, -1]] = 0
     drawn[:, [0, -1]] = 0
     return drawn.astype(bool)

@@ -106,8 +106,8 @@ def write_tables(
         if own:
             write_text(json.dumps(marks, indent=0) + "\n", out / _FILES[part] / META)
     tests = [one for one in pairs if one.pair.part == "test"]
-    rows = [(one.pair_id, path, "test", at == 0, at == 1) for one in tests for at, path in enumerate(one.paths)]
-    _write(out / "test.csv", _TABLE, rows)
+    asked = [(one.pair_id, path, "test", at == 0, at == 1) for one in tests for at, path in enumerate(one.paths)]
+    _write(out / "test.csv", _TABLE, asked)
     _write(out / "sample_submission.csv", ("pair_id", "similarity"), [(one.pair_id, 1.0) for one in tests])
     by_number = {photo.number: photo for photo in photos}
     for part in ("validation", "test"):

@@ -7,7 +7,7 @@ of their forgeries do not either.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -44,10 +44,10 @@ class PlannedPair:
 
     Args:
         part: one of `PARTS`.
-        a: number of a real photo.
+        a: number of a photo.
         b: number of the other photo.
         same: whether both are real and show one person.
-        kind: "real", or the kind of forgery of the second.
+        kind: "real", or the kind of forgery of one of them.
     """
 
     part: str
@@ -124,7 +124,8 @@ def pairs_of_set(
                 chosen = rng.permutation(len(beside))[:2]
                 found += [PlannedPair(part, beside[at].number, fake.number, False, fake.kind) for at in chosen]
         found += [PlannedPair(part, a, b, False, "real") for a, b in _impostors(real, len(genuine), rng)]
-    return found
+    turned = rng.integers(0, 2, len(found))  # so that the place of a photo in its pair says nothing
+    return [replace(pair, a=pair.b, b=pair.a) if turn else pair for pair, turn in zip(found, turned, strict=True)]
 
 
 def _genuine(own: Sequence[Planned], n_each: int, rng: np.random.Generator) -> list[tuple[Planned, Planned]]:

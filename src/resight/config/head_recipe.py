@@ -188,6 +188,8 @@ class HeadRecipe(Recipe):
     Args:
         same: columns in which photos must agree to be alike, such as the side: of an individual, photos
             that differ there are learned as two.
+        synthetic: of the photos that the column `is_synthetic` marks: "negatives" learns those of a person as someone
+            else, "leave-out" leaves them out.
         validation: how the heads are judged.
         heads: what is tried; each has a name of its own.
 
@@ -206,6 +208,7 @@ class HeadRecipe(Recipe):
     shipped: ClassVar[str] = "quick-head"
 
     same: Names[Name] = ()
+    synthetic: Literal["negatives", "leave-out"] = "negatives"
     validation: ValidationOptions = ValidationOptions()
     heads: Annotated[Names[HeadOptions], Field(min_length=1)] = (WhiteningOptions(), LdaOptions())
 

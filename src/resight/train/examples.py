@@ -16,6 +16,9 @@ from resight.train.spread import Spread
 
 Codes = npt.NDArray[np.int64]
 
+FACE_OF = "face_of"
+"""Column with the person whose face is on a photo, where generated photos have been given a name of their own."""
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -85,6 +88,14 @@ class Examples:
     def classes(self) -> Codes:
         """(N,) what is learned to be alike: the individual, and of `same` the same values."""
         return codes_of(self.catalogue.frame, ["identity", *self.same])
+
+    @cached_property
+    def persons(self) -> Codes:
+        """(n individuals,) the person behind each: one for whom generated photos were set apart, and these."""
+        column = FACE_OF if FACE_OF in self.catalogue.frame.columns else "identity"
+        found = np.empty(self.individuals.max() + 1, np.int64)
+        found[self.individuals] = codes_of(self.catalogue.frame, [column])
+        return found
 
     @cached_property
     def encounters(self) -> Codes:

@@ -22,6 +22,7 @@ from resight.store import CatalogueStore
 from resight.train.bundles import publish, refuse_odd_name, refuse_taken
 from resight.train.examples import Examples
 from resight.train.heads.bundle import agreement, draft_bundle
+from resight.train.heads.generated import set_apart
 from resight.train.heads.trials import Tried, fitted, try_heads
 from resight.train.judging import MEASURES, NONE, Chosen, Verdicts, choose_head, json_of
 from resight.train.losses import require_torch
@@ -149,6 +150,7 @@ def train_head(
     base = Bundle.load(place)
     gallery, embeddings = labelled_gallery(store, base.model_id)
     require_columns(gallery, asked.same)
+    gallery, embeddings, told = set_apart(gallery, embeddings, asked.synthetic)
     examples = Examples(gallery, embeddings, asked.same)
     verdicts, tried, faults = try_heads(examples, asked, seed)
     choice = choose_head(verdicts, only_if_better=asked.validation.only_if_better, seed=seed)
@@ -161,7 +163,7 @@ def train_head(
         gallery.n_identities,
         _figures(verdicts, seed),
         choice,
-        notes=(*encounter_notes(gallery), *faults, *_told(choice)),
+        notes=(*encounter_notes(gallery), *told, *faults, *_told(choice)),
     )
     if choice.name == NONE:
         return found

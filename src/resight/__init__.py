@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Estimate,
         Matches,
         OperatingPoint,
+        PhotoPairs,
         Verdict,
     )
     from resight.curate import Recipe
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         judge_holdout,
         prepare_copies,
         split_catalogue,
+        verify_pairs,
     )
     from resight.train import train_forgery, train_head, train_network, tune_network
 
@@ -72,6 +74,7 @@ _HOMES = {
         "Estimate",
         "Matches",
         "OperatingPoint",
+        "PhotoPairs",
         "Verdict",
     ),
     "resight.curate": ("Recipe",),
@@ -106,6 +109,7 @@ _HOMES = {
         "judge_holdout",
         "prepare_copies",
         "split_catalogue",
+        "verify_pairs",
     ),
     "resight.train": ("train_forgery", "train_head", "train_network", "tune_network"),
 }
@@ -131,6 +135,7 @@ __all__ = [
     "MissingExtraError",
     "NotFittedError",
     "OperatingPoint",
+    "PhotoPairs",
     "Recipe",
     "RerankRecipe",
     "ResightError",
@@ -161,6 +166,7 @@ __all__ = [
     "train_head",
     "train_network",
     "tune_network",
+    "verify_pairs",
 ]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from resight.core import Answer, Catalogue, Eligibility, Embeddings, Matches
+from resight.core import Answer, Catalogue, Eligibility, Embeddings, Matches, PhotoPairs
 
-__all__ = ["Embedder", "Export", "Layout", "Scorer", "Searcher", "Submission"]
+__all__ = ["Embedder", "Export", "Layout", "PairEvidence", "Scorer", "Searcher", "Submission"]
 
 
 @runtime_checkable
@@ -47,6 +48,19 @@ class Scorer(Protocol):
 
     def score(self, queries: npt.NDArray[np.int64], photos: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """(P,) scores of the pairs of rows (P,) and (P,); higher is more alike, NaN where nothing can be said."""
+        ...
+
+
+@runtime_checkable
+class PairEvidence(Protocol):
+    """Says more of pairs of photos than how alike their vectors are: that one is forged, say."""
+
+    def columns(self, pairs: PhotoPairs, embeddings: Embeddings) -> Mapping[str, npt.NDArray[np.floating]]:
+        """Column to (P,) numbers, higher where more speaks for one individual and no forgery; NaN for nothing to say.
+
+        The vectors are those of the photos that could be embedded, under their image ids in `pairs.photos`. The same
+        columns come for whatever pairs, so that what was fitted on some can be applied to others.
+        """
         ...
 
 

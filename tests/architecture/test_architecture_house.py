@@ -36,6 +36,7 @@ PUBLIC = {
     "MissingExtraError",
     "NotFittedError",
     "OperatingPoint",
+    "PhotoPairs",
     "Recipe",
     "RerankRecipe",
     "ResightError",
@@ -66,6 +67,7 @@ PUBLIC = {
     "train_head",
     "train_network",
     "tune_network",
+    "verify_pairs",
 }
 """The promise to users. A name that comes or goes is written here and in CHANGELOG.md."""
 

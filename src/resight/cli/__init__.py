@@ -32,6 +32,7 @@ from resight.cli import (
     track,
     train,
     tune,
+    verify,
 )
 from resight.errors import ResightError
 
@@ -68,6 +69,7 @@ for _verb in (
     identify.index,
     identify.calibrate,
     identify.identify,
+    verify.verify,
     evaluate.evaluate,
     score.score,
     explore.explore,

@@ -8,6 +8,7 @@ from resight.core.embeddings import Embeddings
 from resight.core.estimate import Estimate
 from resight.core.matches import Matches
 from resight.core.pairs import Pairs
+from resight.core.photo_pairs import PhotoPairs
 
 __all__ = [
     "Answer",
@@ -21,5 +22,6 @@ __all__ = [
     "Matches",
     "OperatingPoint",
     "Pairs",
+    "PhotoPairs",
     "Verdict",
 ]

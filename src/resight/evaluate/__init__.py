@@ -10,6 +10,7 @@ from resight.evaluate.balanced import PerIndividual, baks, baks_baus, baus, per_
 from resight.evaluate.bootstrap import bootstrap, bootstrap_mean, individual_codes
 from resight.evaluate.clustering import ClusterScores, cluster_scores
 from resight.evaluate.file_measures import Score
+from resight.evaluate.fold_accuracy import FoldAccuracy, fold_accuracy, folds_in_order
 from resight.evaluate.identification import (
     NEW,
     accuracy,
@@ -31,6 +32,9 @@ from resight.evaluate.open_set import (
     misses,
     oscr,
 )
+from resight.evaluate.pair_bootstrap import bootstrap_pairs, pair_weights
+from resight.evaluate.pair_measures import FAR_TARGETS, GroupMeasures, PairMeasures, TarAtFar, measure_pairs
+from resight.evaluate.pair_rates import JudgedPairs
 from resight.evaluate.photo_ranking import (
     average_precisions,
     inverse_penalties,
@@ -57,17 +61,23 @@ _LATER = {
 
 __all__ = [
     "EER_VARIANTS",
+    "FAR_TARGETS",
     "METRICS",
     "NEW",
     "AtTarget",
     "ClusterScores",
+    "FoldAccuracy",
+    "GroupMeasures",
+    "JudgedPairs",
     "OpenSetCurve",
+    "PairMeasures",
     "PerIndividual",
     "ReportRow",
     "Roc",
     "Score",
     "Searches",
     "Stated",
+    "TarAtFar",
     "accuracy",
     "auroc",
     "average_precision_at_k",
@@ -78,6 +88,7 @@ __all__ = [
     "baus",
     "bootstrap",
     "bootstrap_mean",
+    "bootstrap_pairs",
     "cluster_scores",
     "cmc",
     "conservative_threshold",
@@ -90,6 +101,8 @@ __all__ = [
     "fnir",
     "fnir_at_fpir",
     "fnmr",
+    "fold_accuracy",
+    "folds_in_order",
     "fpir",
     "fpir_fnir_curve",
     "gap",
@@ -98,8 +111,10 @@ __all__ = [
     "map_at_k",
     "mean_average_precision",
     "mean_inverse_penalty",
+    "measure_pairs",
     "misses",
     "oscr",
+    "pair_weights",
     "per_individual",
     "ranks_of_mates",
     "roc",

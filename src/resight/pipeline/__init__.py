@@ -21,6 +21,8 @@ from resight.pipeline.proposals import Grouping
 from resight.pipeline.reporting import write_ablation_report, write_evaluation_report, write_identification_report
 from resight.pipeline.splits import split_catalogue, write_side
 from resight.pipeline.submit import Submitted, write_submission
+from resight.pipeline.verification import Verification
+from resight.pipeline.verify import verify_pairs
 
 __all__ = [
     "Ablation",
@@ -40,6 +42,7 @@ __all__ = [
     "Leaks",
     "PairScores",
     "Submitted",
+    "Verification",
     "ablate_catalogue",
     "calibrate_catalogue",
     "check_submission",
@@ -61,6 +64,7 @@ __all__ = [
     "run_demo",
     "split_catalogue",
     "vectors_for",
+    "verify_pairs",
     "write_ablation_report",
     "write_evaluation_report",
     "write_identification_report",

@@ -1,7 +1,7 @@
 """The files of a bundle: read from a folder or a zip, and checked, without running anything.
 
-A bundle holds `model.onnx`, the graph, and `model.json`, what it says of itself. A zip is read where
-it lies and never unpacked.
+A bundle holds `model.onnx`, the graph, and `model.json`, what it says of itself; a bundle of faces also
+the graphs that find them. A zip is read where it lies and never unpacked.
 
 An ONNX graph may keep its weights in other files and name them; an engine then reads whatever
 lies there, which no hash of the graph vouches for. The file is a protocol buffer message: fields
@@ -14,16 +14,32 @@ import hashlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Literal, get_args
 
 from resight.errors import InputError, MismatchError
 
-__all__ = ["GRAPH", "INFO", "asks_for_other_files", "fields", "hash_of", "read_graph", "read_info"]
+__all__ = [
+    "FURTHER",
+    "GRAPH",
+    "INFO",
+    "FurtherGraph",
+    "asks_for_other_files",
+    "fields",
+    "hash_of",
+    "read_graph",
+    "read_info",
+]
 
 GRAPH = "model.onnx"
 """The file of a bundle with the graph and its weights."""
 
 INFO = "model.json"
 """The file of a bundle with what it says of itself."""
+
+FurtherGraph = Literal["detector.onnx", "landmarks.onnx"]
+
+FURTHER: tuple[str, ...] = get_args(FurtherGraph)
+"""Files that may lie in a bundle besides; `model.json` says which of them count."""
 
 MAX_GRAPH_BYTES = 2_000_000_000
 MAX_INFO_BYTES = 1_000_000
@@ -43,30 +59,31 @@ _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 
 
-def read_graph(place: Path, weights: str) -> bytes:
+def read_graph(place: Path, weights: str, name: str = GRAPH) -> bytes:
     """The graph of a bundle, after a look at what it asks for.
 
     Args:
         place: folder or zip.
         weights: the hash that `model.json` states.
+        name: of the file.
 
     Raises:
         InputError: when there is no graph, or its weights lie in further files.
         MismatchError: when it is not the file that `model.json` describes.
     """
-    graph = _member(place, GRAPH, MAX_GRAPH_BYTES)
+    graph = _member(place, name, MAX_GRAPH_BYTES)
     if hash_of(graph) != weights:
         raise MismatchError(
-            f"{place}: expected a {GRAPH} with the hash {weights[:16]}… that {INFO} states, found "
+            f"{place}: expected a {name} with the hash {weights[:16]}… that {INFO} states, found "
             f"{hash_of(graph)[:16]}…: one of the two was changed; fetch or make the bundle again"
         )
     try:
         elsewhere = asks_for_other_files(graph)
     except ValueError as error:
-        raise InputError(f"{place}: expected an ONNX graph in {GRAPH}, found {error}") from error
+        raise InputError(f"{place}: expected an ONNX graph in {name}, found {error}") from error
     if elsewhere:
         raise InputError(
-            f"{place}: expected a {GRAPH} with all its weights inside, found weights in further files: "
+            f"{place}: expected a {name} with all its weights inside, found weights in further files: "
             "save it again as one file"
         )
     return graph
@@ -167,13 +184,23 @@ def _member(place: Path, name: str, max_bytes: int) -> bytes:
 
 
 def _checked_members(archive: zipfile.ZipFile, place: Path) -> list[str]:
-    """The two files of a bundle, bare or together in one folder; anything else is refused."""
+    """The files of a bundle, bare or together in one folder; anything else is refused."""
     names = [name for name in archive.namelist() if not name.endswith("/")]
     folders = {PurePosixPath(name).parent for name in names}
     bare = sorted(PurePosixPath(name).name for name in names)
     folder = next(iter(folders), PurePosixPath("."))
-    if bare != [INFO, GRAPH] or len(folders) != 1 or len(folder.parts) > 1 or folder.parts in (("..",), ("/",)):
-        raise InputError(f"{place}: expected a zip of {GRAPH} and {INFO} and nothing else, found {names[:5]}")
+    needed = sorted(name for name in bare if name not in FURTHER)
+    if (
+        needed != [INFO, GRAPH]
+        or len(set(bare)) < len(bare)
+        or len(folders) != 1
+        or len(folder.parts) > 1
+        or folder.parts in (("..",), ("/",))
+    ):
+        raise InputError(
+            f"{place}: expected a zip of {GRAPH} and {INFO} and nothing else, found {names[:5]}; of faces "
+            f"also {' and '.join(FURTHER)}"
+        )
     return names
 
 

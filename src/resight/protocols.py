@@ -9,9 +9,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from resight.core import Answer, Catalogue, Eligibility, Embeddings, Matches, PhotoPairs
+from resight.core import Answer, Catalogue, Eligibility, Embeddings, Faces, Matches, PhotoPairs
 
-__all__ = ["Embedder", "Export", "Layout", "PairEvidence", "Scorer", "Searcher", "Submission"]
+__all__ = ["Embedder", "Export", "FaceFinder", "Layout", "PairEvidence", "Scorer", "Searcher", "Submission"]
 
 
 @runtime_checkable
@@ -61,6 +61,21 @@ class PairEvidence(Protocol):
         The vectors are those of the photos that could be embedded, under their image ids in `pairs.photos`. The same
         columns come for whatever pairs, so that what was fitted on some can be applied to others.
         """
+        ...
+
+
+@runtime_checkable
+class FaceFinder(Protocol):
+    """Finds faces and their points; may be used from several threads at once.
+
+    A finder is made by `kind(*contents, min_score=...)`, with the contents of the files of a bundle that
+    its class names in `files`, in that order.
+    """
+
+    files: tuple[str, ...]
+
+    def find(self, photo: npt.NDArray[np.uint8]) -> Faces:
+        """The faces of a photo, (H, W, 3) uint8 RGB, the surest first."""
         ...
 
 

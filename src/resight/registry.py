@@ -46,6 +46,10 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "lighterglue": "resight.rerank.learned:LearnedMatcher",
         "superglue": "resight.rerank.superglue:Superglue",
     },
+    "face_finders": {
+        "yunet": "resight.faces.yunet:Yunet",
+        "boxes-68": "resight.faces.boxes68:Boxes68",
+    },
     "backbones": {
         "efficientnet-lite0": "resight.train.networks.backbones:lite0",
     },

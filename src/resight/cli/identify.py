@@ -24,7 +24,16 @@ from resight.cli.options import (
     Who,
     recipe_of,
 )
-from resight.cli.submission import Format, Out, Sample, compare, form_to_fill, list_failures, tell_submission
+from resight.cli.submission import (
+    Format,
+    Out,
+    Sample,
+    compare,
+    form_to_fill,
+    list_failures,
+    list_remarks,
+    tell_submission,
+)
 from resight.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,6 +64,7 @@ def index(
 def tell_indexed(done: Indexed, *, as_json: bool) -> None:
     """Print what indexing did."""
     list_failures(done.failures)
+    list_remarks(done.remarks)
     if as_json:
         typer.echo(json.dumps(done.to_json(), indent=2))
         return
@@ -164,6 +174,7 @@ def tell_decisions(found: Identification, *, as_json: bool, as_csv: bool) -> Non
     from resight.evaluate import decisions_to_csv
 
     list_failures(found.failures)
+    list_remarks(found.remarks)
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     if as_json:

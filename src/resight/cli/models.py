@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from resight.cli.add_model import add_model
 from resight.cli.options import Json
 
 app = typer.Typer(help="The model bundles and their licences.", no_args_is_help=True)
@@ -15,20 +16,30 @@ app = typer.Typer(help="The model bundles and their licences.", no_args_is_help=
 
 @app.command("list")
 def list_models() -> None:
-    """List the bundles that ship with resight.
+    """List the bundles that ship with resight, and those that you added.
 
     Example:  resight models list
     """
-    from resight.embed import describe, shipped_bundles
+    from resight.embed import added_bundles, describe, shipped_bundles
 
-    for name in shipped_bundles():
+    shipped = shipped_bundles()
+    for name in [*shipped, *(name for name in added_bundles() if name not in shipped)]:
         info = describe(name)
-        typer.echo(f"{name:<24} {info.dimension:>5} dimensions  {info.input_side_px} px  {info.licence}")
+        marks = [
+            "" if name in shipped else "added",
+            "" if info.face is None else f"faces by {info.face.finder}",
+            "" if info.commercial_use else "no commercial use",
+        ]
+        told = "".join(f"  {mark}" for mark in marks if mark)
+        typer.echo(f"{name:<24} {info.dimension:>5} dimensions  {info.input_side_px} px  {info.licence}{told}")
+
+
+app.command("add")(add_model)
 
 
 @app.command()
 def show(
-    bundle: Annotated[str, typer.Argument(help="Name of a shipped bundle, or path of a folder or zip.")],
+    bundle: Annotated[str, typer.Argument(help="Name of a bundle, or path of a folder or zip.")],
     as_json: Json = False,
 ) -> None:
     """Show a bundle's input, licence and source.

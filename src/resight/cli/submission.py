@@ -12,7 +12,7 @@ import typer
 from resight.errors import InputError
 
 if TYPE_CHECKING:
-    from resight.embed import Failure
+    from resight.embed import Failure, Remark
     from resight.pipeline import Form, Identification, PairScores
 
 _MOST_FAILURES = 20
@@ -71,6 +71,14 @@ def tell_submission(found: Identification | PairScores, form: Form | None, out: 
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"submission: {done.path} ({done.format}, {done.n_rows} rows)", err=True)
+
+
+def list_remarks(remarks: tuple[Remark, ...]) -> None:
+    """Say what there is to say of single photos; of very many only the first ones."""
+    for remark in remarks[:_MOST_FAILURES]:
+        typer.echo(f"remark: {remark.path}: {remark.text}", err=True)
+    if len(remarks) > _MOST_FAILURES:
+        typer.echo(f"remark: and {len(remarks) - _MOST_FAILURES:,} more (all of them with --json)", err=True)
 
 
 def list_failures(failures: tuple[Failure, ...]) -> None:

@@ -6,6 +6,7 @@ from resight.core.decisions import Candidate, Decision, GroupThreshold, Operatin
 from resight.core.eligibility import Eligibility
 from resight.core.embeddings import Embeddings
 from resight.core.estimate import Estimate
+from resight.core.faces import Faces
 from resight.core.matches import Matches
 from resight.core.pairs import Pairs
 from resight.core.photo_pairs import PhotoPairs
@@ -18,6 +19,7 @@ __all__ = [
     "Eligibility",
     "Embeddings",
     "Estimate",
+    "Faces",
     "GroupThreshold",
     "Matches",
     "OperatingPoint",

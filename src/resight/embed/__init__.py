@@ -1,23 +1,29 @@
 """From photos to vectors: bundles (a model with its preprocessing and licence) and embedding runs."""
 
 from resight.bundle_files import hash_of
+from resight.embed.adding import AddedBundle, add_bundle
 from resight.embed.bundle import (
-    DEFAULT_BUNDLE,
     Bundle,
     BundleInfo,
     Engine,
-    bundle_path,
     describe,
-    shipped_bundles,
-    shipped_folder,
 )
 from resight.embed.extract import EmbeddedBatch, FileStat, embed_all, embed_photos
 from resight.embed.learned import Learned
 from resight.embed.linear_head import LinearHead, with_head
-from resight.images import Failure
+from resight.embed.places import (
+    DEFAULT_BUNDLE,
+    added_bundles,
+    added_folder,
+    bundle_path,
+    shipped_bundles,
+    shipped_folder,
+)
+from resight.images import Failure, Remark
 
 __all__ = [
     "DEFAULT_BUNDLE",
+    "AddedBundle",
     "Bundle",
     "BundleInfo",
     "EmbeddedBatch",
@@ -26,6 +32,10 @@ __all__ = [
     "FileStat",
     "Learned",
     "LinearHead",
+    "Remark",
+    "add_bundle",
+    "added_bundles",
+    "added_folder",
     "bundle_path",
     "describe",
     "embed_all",

@@ -1,7 +1,8 @@
 """Bundles: a trained model with everything that is needed to use it rightly.
 
 A bundle is a folder, or one zip, with `model.onnx` and `model.json`. The graph takes (B, 3, S, S)
-float32 and gives (B, D) float32 of unit length; `model.json` says how pixels are brought there.
+float32 and gives (B, D) float32 of unit length; `model.json` says how pixels are brought there. A bundle
+of faces holds what finds them as well, and takes the face that counts, upright, in place of the photo.
 
 Photos go through the model one at a time, side by side on as many threads as there are cores. On
 a CPU this is as fast as batches, and the vector of a photo is the same to the last bit whatever
@@ -21,15 +22,14 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from resight.bundle_files import GRAPH, INFO, hash_of, read_graph, read_info
 from resight.embed.learned import Learned
-from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError, UnknownNameError
+from resight.embed.places import DEFAULT_BUNDLE, bundle_path
+from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError
+from resight.faces import ALIGNING, FaceAligner, FaceInfo, Prepared
 from resight.images import READING, ResizeMode, resize
 from resight.machine import usable_cores
 
 UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of a vector may be."""
-
-DEFAULT_BUNDLE = "efficientnet-lite0"
-"""The bundle that is used when none is named."""
 
 Engine = Literal["onnxruntime", "openvino"]
 
@@ -62,6 +62,7 @@ class BundleInfo(BaseModel):
         changes: what was done to them.
         weights: `hash_of` the bytes of `model.onnx`.
         learned: of a bundle that resight trained: from what, how, and how good it is.
+        face: of a bundle of faces: what finds them, and which of them counts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,10 +84,12 @@ class BundleInfo(BaseModel):
     changes: Text
     weights: str = Field(pattern=r"^[0-9a-f]{64}$")
     learned: Learned | None = None
+    face: FaceInfo | None = None
 
     def to_text(self) -> str:
         """What stands in `model.json`."""
-        return self.model_dump_json(indent=2, exclude=None if self.learned else {"learned"}) + "\n"
+        absent = {name for name in ("learned", "face") if getattr(self, name) is None}
+        return self.model_dump_json(indent=2, exclude=absent) + "\n"
 
     def normalised(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(B, S, S, 3) uint8 RGB → (B, 3, S, S) float32 as the graph takes it."""
@@ -98,7 +101,13 @@ class BundleInfo(BaseModel):
     def model_id(self) -> str:
         """The name and a hash of weights, preprocessing and the way photos are read."""
         preprocessing = self.model_dump_json(include={*_PREPROCESSING, "weights"})
-        return f"{self.name}@{hash_of(f'{preprocessing} reading {READING}'.encode())[:16]}"
+        faces = "" if self.face is None else f" aligning {ALIGNING} {self.face.model_dump_json()}"
+        return f"{self.name}@{hash_of(f'{preprocessing} reading {READING}{faces}'.encode())[:16]}"
+
+    @property
+    def photo_side_px(self) -> int:
+        """The shorter side that a photo should have at least before it is prepared."""
+        return self.input_side_px if self.face is None else max(self.input_side_px, self.face.photo_side_px)
 
 
 class _Session(Protocol):
@@ -117,21 +126,24 @@ class Bundle:
         (1, 1280)
     """
 
-    def __init__(self, info: BundleInfo, session: _Session, threads: int, engine: Engine) -> None:
+    def __init__(
+        self, info: BundleInfo, session: _Session, threads: int, engine: Engine, aligner: FaceAligner | None = None
+    ) -> None:
         self._info = info
         self._session = session
         self._threads = threads
         self._engine = engine
+        self._aligner = aligner
 
     @classmethod
     def load(
         cls, name_or_path: str | Path = DEFAULT_BUNDLE, *, engine: Engine = "onnxruntime", threads: int | None = None
     ) -> Bundle:
-        """The bundle of that name (see `shipped_bundles`), or in that folder or zip.
+        """The bundle of that name (see `shipped_bundles` and `added_bundles`), or in that folder or zip.
 
         Args:
-            name_or_path: a shipped name wins over a folder that is called the same; write
-                `./name` to mean the folder.
+            name_or_path: a name wins over a folder that is called the same; write `./name` to mean
+                the folder.
             engine: "onnxruntime", or "openvino" with its numbers pinned to 32 bits.
             threads: photos that are embedded side by side; None means one per usable core.
 
@@ -140,7 +152,7 @@ class Bundle:
             ConfigError: when the engine or the number of threads is none.
             InputError: when what lies there is not a bundle, its weights lie in further files, or it
                 gives vectors that are not of unit length.
-            MismatchError: when `model.onnx` is not the file that `model.json` describes.
+            MismatchError: when `model.onnx`, or what finds faces, is not the file that `model.json` describes.
             MissingExtraError: when the engine is not installed.
         """
         if engine not in get_args(Engine):
@@ -152,7 +164,7 @@ class Bundle:
         info = _read_info(place)
         graph = read_graph(place, info.weights)
         start = _onnxruntime if engine == "onnxruntime" else _openvino
-        bundle = cls(info, start(graph, info, place, n_threads), n_threads, engine)
+        bundle = cls(info, start(graph, info, place, n_threads), n_threads, engine, _aligner(info, place))
         bundle._refuse_odd_vectors(place)
         return bundle
 
@@ -176,8 +188,22 @@ class Bundle:
         return self._threads
 
     def prepare(self, photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB of any size → (S, S, 3) uint8 RGB as the model takes it."""
-        return resize(photo, self._info.input_side_px, self._info.resize)
+        """(H, W, 3) uint8 RGB of any size → (S, S, 3) uint8 RGB as the model takes it.
+
+        Raises:
+            ImageError: of a bundle of faces, when no face counts and the rule refuses such photos.
+        """
+        return self.prepared(photo).pixels
+
+    def prepared(self, photo: npt.NDArray[np.uint8]) -> Prepared:
+        """As `prepare`, with a remark where there were several faces, or none.
+
+        Raises:
+            ImageError: as `prepare`.
+        """
+        if self._aligner is None:
+            return Prepared(resize(photo, self._info.input_side_px, self._info.resize))
+        return self._aligner.prepare(photo, self._info.input_side_px)
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(B, S, S, 3) uint8 RGB → (B, D) float32 of unit length; B may be 0.
@@ -203,7 +229,8 @@ class Bundle:
         side = self._info.input_side_px
         picture = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), dtype=np.uint8)
         try:
-            length = float(np.linalg.norm(self.embed(picture)[0]))
+            (vector,) = self.embed(picture)
+            length = float(np.linalg.norm(vector)) if vector.shape == (self._info.dimension,) else np.nan
         except Exception as error:  # engines raise what they like
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{place}: this {GRAPH} does not run ({reason})") from error
@@ -212,16 +239,6 @@ class Bundle:
                 f"{place}: expected vectors of unit length from {GRAPH}, found one of length {length:.4g}: "
                 "let the graph end with a normalisation"
             )
-
-
-def shipped_bundles() -> list[str]:
-    """The names of the bundles that come with resight."""
-    return sorted(path.parent.name for path in shipped_folder().glob(f"*/{INFO}"))
-
-
-def shipped_folder() -> Path:
-    """The folder that holds the bundles that come with resight."""
-    return Path(__file__).resolve().parents[1] / "models"
 
 
 def describe(name_or_path: str | Path = DEFAULT_BUNDLE) -> BundleInfo:
@@ -238,20 +255,6 @@ def describe(name_or_path: str | Path = DEFAULT_BUNDLE) -> BundleInfo:
     return _read_info(bundle_path(name_or_path))
 
 
-def bundle_path(name_or_path: str | Path = DEFAULT_BUNDLE) -> Path:
-    """The folder or zip of a bundle: that of a shipped name, else the path itself.
-
-    Raises:
-        UnknownNameError: when there is neither such a bundle nor such a path.
-    """
-    if isinstance(name_or_path, str) and name_or_path in shipped_bundles():
-        return shipped_folder() / name_or_path
-    path = Path(name_or_path)
-    if not path.exists():
-        raise UnknownNameError("bundle", str(name_or_path), shipped_bundles())
-    return path
-
-
 def _read_info(place: Path) -> BundleInfo:
     try:
         return BundleInfo.model_validate_json(read_info(place))
@@ -261,8 +264,17 @@ def _read_info(place: Path) -> BundleInfo:
         raise ConfigError(f"{place / INFO}: key '{key}': {first['msg']}.", key=key, known=_known_keys(key)) from error
 
 
+def _aligner(info: BundleInfo, place: Path) -> FaceAligner | None:
+    if info.face is None:
+        return None
+    files: dict[str, bytes] = {name: read_graph(place, weights, name) for name, weights in info.face.files.items()}
+    return FaceAligner.start(info.face, files, place, info.resize)
+
+
 def _known_keys(key: str) -> list[str]:
-    return [] if key in BundleInfo.model_fields else list(BundleInfo.model_fields)
+    model: type[BaseModel] = FaceInfo if key.startswith("face.") else BundleInfo
+    last = key.rpartition(".")[2]
+    return [] if last in model.model_fields else list(model.model_fields)
 
 
 def _onnxruntime(graph: bytes, info: BundleInfo, place: Path, threads: int) -> _Session:  # noqa: ARG001 - see _openvino
@@ -312,8 +324,14 @@ def _dimensions(port: object) -> list[object]:
 def _check_shapes(info: BundleInfo, place: Path, inputs: list[list[object]], outputs: list[list[object]]) -> None:
     side = info.input_side_px
     fits = len(inputs) == len(outputs) == 1 and len(inputs[0]) == 4 and len(outputs[0]) == 2
-    if not fits or inputs[0][1:] != [3, side, side] or outputs[0][1:] != [info.dimension]:
+    # A size that the graph leaves open fits; that a picture goes through is tried afterwards.
+    stated = (3, side, side), (info.dimension,)
+    if not fits or not all(_agree(one[0][1:], wanted) for one, wanted in zip((inputs, outputs), stated, strict=True)):
         raise MismatchError(
             f"{place}: expected a graph from (B, 3, {side}, {side}) to (B, {info.dimension}) as {INFO} states, "
             f"found one from {inputs} to {outputs}"
         )
+
+
+def _agree(found: list[object], stated: tuple[int, ...]) -> bool:
+    return all(not isinstance(a, int) or a == b for a, b in zip(found, stated, strict=True))

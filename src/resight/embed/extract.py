@@ -21,7 +21,16 @@ import numpy.typing as npt
 from resight.core import Catalogue, Embeddings
 from resight.embed.bundle import UNIT_TOLERANCE, Bundle
 from resight.errors import ConfigError, ImageError
-from resight.images import DEFAULT_LIMITS, Failure, ImageLimits, fingerprint, pixels_to_decode, read_bytes, read_photo
+from resight.images import (
+    DEFAULT_LIMITS,
+    Failure,
+    ImageLimits,
+    Remark,
+    fingerprint,
+    pixels_to_decode,
+    read_bytes,
+    read_photo,
+)
 from resight.machine import MAX_PIXELS_IN_HAND, PixelBudget, in_order
 from resight.progress import progress
 
@@ -44,12 +53,14 @@ class EmbeddedBatch:
         fingerprints: by image id, a hash of each file's content; every file that could be read has one.
         stats: by image id, size and time of each file; every file that is there has one.
         failures: the photos that got no vector.
+        remarks: on photos that got one, such as that several faces were found.
     """
 
     embeddings: Embeddings
     fingerprints: dict[str, str]
     stats: dict[str, FileStat]
     failures: tuple[Failure, ...]
+    remarks: tuple[Remark, ...] = ()
 
 
 def embed_photos(
@@ -116,6 +127,7 @@ class _Outcome:
     fingerprint: str | None = None
     vector: npt.NDArray[np.float32] | None = None
     reason: str = ""
+    remark: str = ""
 
 
 def _batches(
@@ -163,9 +175,9 @@ def _embed_one(
     try:
         data = read_bytes(path, limits)
         outcome.fingerprint = fingerprint(data)
-        how: dict[str, Any] = {"box": row["box"], "min_side_px": bundle.info.input_side_px, "limits": limits}
+        how: dict[str, Any] = {"box": row["box"], "min_side_px": bundle.info.photo_side_px, "limits": limits}
         with budget.share(pixels_to_decode(data, **how)):
-            pixels = bundle.prepare(read_photo(data, **how))
+            pixels, outcome.remark = bundle.prepared(read_photo(data, **how))
         turned = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
         vector = bundle.embed(turned[None])[0]
     except ImageError as error:
@@ -198,4 +210,7 @@ def _gathered(outcomes: list[_Outcome], bundle: Bundle) -> EmbeddedBatch:
         fingerprints={one.image_id: one.fingerprint for one in outcomes if one.fingerprint is not None},
         stats={one.image_id: one.stat for one in outcomes if one.stat is not None},
         failures=tuple(Failure(one.image_id, one.path, one.reason) for one in outcomes if one.vector is None),
+        remarks=tuple(
+            Remark(one.image_id, one.path, one.remark) for one in outcomes if one.remark and one.vector is not None
+        ),
     )

@@ -82,6 +82,29 @@ def with_head(graph: bytes, head: LinearHead) -> bytes:
     Raises:
         InputError: when the bytes are no such graph.
     """
+    tensors = {"weight": head.weight, "bias": head.bias}
+    nodes = [("MatMul", ["", "weight"], "turned"), ("Add", ["turned", "bias"], "moved")]
+    return _extended(graph, nodes, tensors, head.dimension)
+
+
+def with_unit_length(graph: bytes, dimension: int) -> bytes:
+    """An ONNX graph of one output (B, D), with its vectors brought to unit length; zeros stay zeros.
+
+    Args:
+        graph: the content of the file.
+        dimension: the length D of its vectors.
+
+    Raises:
+        InputError: when the bytes are no such graph.
+    """
+    return _extended(graph, [], {}, dimension)
+
+
+_Nodes = list[tuple[str, list[str], str]]
+
+
+def _extended(graph: bytes, nodes: _Nodes, tensors: dict[str, npt.NDArray[np.float32]], dimension: int) -> bytes:
+    """The graph with nodes behind its output, which the name "" stands for, and a normalisation behind them."""
     try:
         parts = list(_cut(graph))
         inner = next(payload for number, _, payload in parts if number == _GRAPH)
@@ -91,38 +114,39 @@ def with_head(graph: bytes, head: LinearHead) -> bytes:
     except (ValueError, StopIteration) as error:
         raise InputError("expected an ONNX graph with one output to put a head behind, found something else") from error
     prefix = next(name for n in range(1, 1000) if (name := f"head{n}/").encode() not in inner)
-    body = b"".join(raw for number, raw, _ in kept if number != _OUTPUT) + _addition(old, prefix, head)
+    addition = _addition(old, prefix, nodes, tensors, dimension)
+    body = b"".join(raw for number, raw, _ in kept if number != _OUTPUT) + addition
     others = b"".join(raw for number, raw, _ in parts if number != _GRAPH)
     return others + _bytes(_GRAPH, body)
 
 
-def _addition(old: str, prefix: str, head: LinearHead) -> bytes:
-    """The fields of a graph that make the head: nodes, weights, and the output."""
-    n_new = head.dimension
-
-    def name(of: str) -> str:
-        return prefix + of
-
+def _addition(
+    old: str, prefix: str, nodes: _Nodes, tensors: dict[str, npt.NDArray[np.float32]], dimension: int
+) -> bytes:
+    """The fields of a graph for nodes and weights, the normalisation behind them, and the output."""
+    last = nodes[-1][2] if nodes else ""
+    nodes = [
+        *nodes,
+        ("Mul", [last, last], "squares"),
+        ("MatMul", ["squares", "ones"], "sum"),
+        ("Sqrt", ["sum"], "length"),
+        ("Max", ["length", "smallest_length"], "divisor"),
+        ("Div", [last, "divisor"], "embedding"),
+    ]
     tensors = {
-        "weight": head.weight,
-        "bias": head.bias,
-        "ones": np.ones((n_new, 1), np.float32),
+        **tensors,
+        "ones": np.ones((dimension, 1), np.float32),
         "smallest_length": np.full((1, 1), _SMALLEST_LENGTH, np.float32),
     }
-    nodes = [
-        ("MatMul", [old, name("weight")], name("turned")),
-        ("Add", [name("turned"), name("bias")], name("moved")),
-        ("Mul", [name("moved"), name("moved")], name("squares")),
-        ("MatMul", [name("squares"), name("ones")], name("sum")),
-        ("Sqrt", [name("sum")], name("length")),
-        ("Max", [name("length"), name("smallest_length")], name("divisor")),
-        ("Div", [name("moved"), name("divisor")], name("embedding")),
-    ]
-    dimensions = _bytes(1, _bytes(2, b"B")) + _bytes(1, _number(1, n_new))
+
+    def name(of: str) -> str:
+        return prefix + of if of else old
+
+    dimensions = _bytes(1, _bytes(2, b"B")) + _bytes(1, _number(1, dimension))
     shape = _bytes(1, _number(1, _FLOAT) + _bytes(2, dimensions))
     return b"".join(
         [
-            *(_bytes(_NODE, _node(*one)) for one in nodes),
+            *(_bytes(_NODE, _node(kind, map(name, ends), name(out))) for kind, ends, out in nodes),
             *(_bytes(_TENSOR, _tensor(name(key), value)) for key, value in tensors.items()),
             _bytes(_OUTPUT, _bytes(1, name("embedding").encode()) + _bytes(2, shape)),
         ]

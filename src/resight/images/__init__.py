@@ -2,7 +2,7 @@
 
 from resight.images.decode import BACKGROUND, READING, photo_size, pixels_to_decode, read_photo
 from resight.images.encode import as_jpeg
-from resight.images.failures import Failure
+from resight.images.failures import Failure, Remark
 from resight.images.files import DEFAULT_LIMITS, SUFFIXES, ImageLimits, find_photos, fingerprint, read_bytes
 from resight.images.shape import ResizeMode, resize, scaled, thumbnail
 
@@ -13,6 +13,7 @@ __all__ = [
     "SUFFIXES",
     "Failure",
     "ImageLimits",
+    "Remark",
     "ResizeMode",
     "as_jpeg",
     "find_photos",

@@ -1,10 +1,10 @@
-"""Photos that a run could not use: listed with the reason, they never end it."""
+"""Photos that a run could not use, or of which there is something to say: listed, they never end it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Failure"]
+__all__ = ["Failure", "Remark"]
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,18 @@ class Failure:
     image_id: str
     path: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A photo that was used, and what the user should know of it.
+
+    Args:
+        image_id: the photo.
+        path: its path in the catalogue.
+        text: a sentence without a full stop, such as that several faces were found.
+    """
+
+    image_id: str
+    path: str
+    text: str

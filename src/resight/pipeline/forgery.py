@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from resight.core import Catalogue, Embeddings
+from resight.core import Catalogue, Embeddings, PhotoPairs
 from resight.errors import ImageError, InputError
 from resight.forgery import TRACES, ForgeryHead, traces_of
 from resight.images import DEFAULT_LIMITS, Failure, pixels_to_decode, read_bytes, read_photo
@@ -99,23 +99,13 @@ class ForgeryEvidence:
         found[rows >= 0] = self._head.log_odds(traced.traces, vectors, embeddings.model)
         return found
 
-    def columns(
-        self,
-        photos: Catalogue,
-        embeddings: Embeddings,
-        first: npt.NDArray[np.int64],
-        second: npt.NDArray[np.int64],
-    ) -> dict[str, Floats]:
+    def columns(self, pairs: PhotoPairs, embeddings: Embeddings) -> dict[str, Floats]:
         """(P,) under `forgery`: the logarithm of the probability that both photos of a pair are real, at even odds.
 
-        Args:
-            photos: N photos, each looked at once.
-            embeddings: their vectors; a photo may have none.
-            first: (P,) rows in `photos`.
-            second: (P,) rows in `photos`.
+        NaN for a pair of which a photo has no vector or cannot be read. Each photo is looked at once.
 
         Raises:
             MismatchError: when the vectors are of another model than the head was learned on.
         """
-        real = -np.logaddexp(0, self.log_odds(photos, embeddings))
-        return {self.name: real[first] + real[second]}
+        real = -np.logaddexp(0, self.log_odds(pairs.photos, embeddings))
+        return {self.name: real[pairs.first] + real[pairs.second]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from resight.core import Catalogue, Decision, Embeddings, Matches, OperatingPoin
 from resight.datasets import read_catalogue
 from resight.datasets.named_rows import catalogue_of_names
 from resight.decide import decide
-from resight.embed import Bundle, Failure, embed_all
+from resight.embed import Bundle, Failure, Remark, embed_all
 from resight.errors import InputError, MismatchError, NotFittedError
 from resight.pipeline.bundles import bundle_for, external_model_of
 from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
@@ -39,6 +39,7 @@ class Identification:
         failures: the photos that could not be read, with the reason.
         notes: sentences for the user.
         compared: what each scorer said of the candidates' photos; None when nothing was re-ranked.
+        remarks: on single photos, such as that several faces were found.
     """
 
     decisions: tuple[Decision, ...]
@@ -48,6 +49,7 @@ class Identification:
     failures: tuple[Failure, ...]
     notes: tuple[str, ...] = ()
     compared: Compared | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def __iter__(self) -> Iterator[Decision]:
         """The decisions, in the order of the photos."""
@@ -64,6 +66,7 @@ class Identification:
             "failures": [{"image_id": f.image_id, "path": f.path, "reason": f.reason} for f in self.failures],
             "operating_point": self.point.to_json(),
             "notes": list(self.notes),
+            "remarks": [{"image_id": one.image_id, "path": one.path, "text": one.text} for one in self.remarks],
         }
 
 
@@ -178,7 +181,8 @@ class Identifier:
                 f"expected a photo that can be read, found {len(embedded.failures)} that cannot, the first of them "
                 f"{first.path}: {first.reason}"
             )
-        return self._decided(queries, embedded.embeddings, embedded.fingerprints, embedded.failures, top)
+        found = self._decided(queries, embedded.embeddings, embedded.fingerprints, embedded.failures, top)
+        return replace(found, remarks=embedded.remarks)
 
     def identify_embeddings(
         self,

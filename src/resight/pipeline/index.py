@@ -8,7 +8,7 @@ from typing import Any
 
 from resight.core import Catalogue
 from resight.datasets import detect, read_catalogue
-from resight.embed import Bundle, Failure, embed_photos
+from resight.embed import Bundle, Failure, Remark, embed_photos
 from resight.errors import InputError
 from resight.pipeline.bundles import keep_bundle
 from resight.store import CatalogueStore
@@ -28,6 +28,7 @@ class Indexed:
         n_removed: photos that the catalogue knew and that are gone from the source.
         n_embedded: vectors made in this run.
         failures: the photos that could not be read, with the reason.
+        remarks: on photos that were embedded in this run, such as that several faces were found.
     """
 
     layout: str
@@ -39,6 +40,7 @@ class Indexed:
     n_removed: int
     n_embedded: int
     failures: tuple[Failure, ...]
+    remarks: tuple[Remark, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A mapping that JSON can hold."""
@@ -80,7 +82,7 @@ def index_photos(
     store = CatalogueStore.open_or_create(folder)
     bundle = keep_bundle(store, model)
     registered = store.register(catalogue, who=who)
-    n_embedded = _embed_pending(store, bundle, strict=strict)
+    n_embedded, remarks = _embed_pending(store, bundle, strict=strict)
     return Indexed(
         layout=told,
         model=bundle.model_id,
@@ -91,6 +93,7 @@ def index_photos(
         n_removed=registered.n_removed,
         n_embedded=n_embedded,
         failures=tuple(Failure(*failure) for failure in store.failures()),
+        remarks=remarks,
     )
 
 
@@ -118,13 +121,14 @@ def vectors_for(store: CatalogueStore, model: str | Path) -> int:
         InputError: when what lies there is not a bundle.
         StoreError: when the catalogue is locked, or the disk refuses.
     """
-    return _embed_pending(store, keep_bundle(store, model), strict=False)
+    return _embed_pending(store, keep_bundle(store, model), strict=False)[0]
 
 
-def _embed_pending(store: CatalogueStore, bundle: Bundle, *, strict: bool) -> int:
-    n_embedded = 0
+def _embed_pending(store: CatalogueStore, bundle: Bundle, *, strict: bool) -> tuple[int, tuple[Remark, ...]]:
+    n_embedded, remarks = 0, list[Remark]()
     pending = store.pending(bundle.model_id, retry_failed=strict)
     for batch in embed_photos(pending, bundle, strict=strict):
         store.add(batch)
         n_embedded += len(batch.embeddings)
-    return n_embedded
+        remarks += batch.remarks
+    return n_embedded, tuple(remarks)

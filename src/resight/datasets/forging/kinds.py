@@ -12,11 +12,11 @@ from resight.datasets.forging.swapping import swap_face
 from resight.datasets.forging.upsampling import upsample_face
 from resight.datasets.forging.warping import warp_face
 
-__all__ = ["KINDS", "Faces", "Forgery"]
+__all__ = ["KINDS", "TwoFaces", "Forgery"]
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
+class TwoFaces:
     """What a forgery is made from.
 
     Args:
@@ -32,7 +32,7 @@ class Faces:
     head_points: Points
 
 
-Forgery = Callable[[Faces, np.random.Generator], Photo]
+Forgery = Callable[[TwoFaces, np.random.Generator], Photo]
 
 KINDS: dict[str, Forgery] = {
     "swap": lambda faces, _: swap_face(faces.photo, faces.points, faces.head, faces.head_points),

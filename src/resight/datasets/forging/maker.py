@@ -9,7 +9,7 @@ import numpy as np
 
 from resight.core import Catalogue
 from resight.datasets.forging.faces import Landmarks, Photo, Points, require_points
-from resight.datasets.forging.kinds import KINDS, Faces
+from resight.datasets.forging.kinds import KINDS, TwoFaces
 from resight.datasets.forging.plan import PARTS, Planned
 from resight.errors import ConfigError, ImageError, InputError, UnknownNameError
 from resight.images import Failure, as_jpeg, read_photo, scaled
@@ -97,7 +97,7 @@ class Maker:
         face, head = self._face(planned.source), self._face(planned.source if planned.head is None else planned.head)
         if face is None or head is None:
             return None
-        return KINDS[planned.kind or ""](Faces(*face, *head), rng)
+        return KINDS[planned.kind or ""](TwoFaces(*face, *head), rng)
 
     def _face(self, row: int) -> tuple[Photo, Points] | None:
         photo = self._real(row)

@@ -47,6 +47,8 @@ def draft_bundle(base: Path, head: LinearHead, learned: Learned, name: str, *, b
     )
     with draft_folder(beside) as draft:
         write_files(draft, graph, info)
+        for further, weights in {} if old.face is None else old.face.files.items():
+            (draft / further).write_bytes(read_graph(base, weights, further))
         yield draft
 
 

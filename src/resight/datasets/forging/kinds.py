@@ -12,7 +12,7 @@ from resight.datasets.forging.swapping import swap_face
 from resight.datasets.forging.upsampling import upsample_face
 from resight.datasets.forging.warping import warp_face
 
-__all__ = ["KINDS", "TwoFaces", "Forgery"]
+__all__ = ["KINDS", "Forgery", "TwoFaces"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -107,5 +107,8 @@ class ForgeryEvidence:
         Raises:
             MismatchError: when the vectors are of another model than the head was learned on.
         """
-        real = -np.logaddexp(0, self.log_odds(pairs.photos, embeddings))
+        log_odds = self.log_odds(pairs.photos, embeddings)
+        real = np.full(len(log_odds), np.nan)
+        known = ~np.isnan(log_odds)
+        real[known] = -np.logaddexp(0, log_odds[known])
         return {self.name: real[pairs.first] + real[pairs.second]}

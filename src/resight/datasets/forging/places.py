@@ -85,7 +85,7 @@ def every_place(pairs: Sequence[Placed], places: dict[int, str]) -> Iterator[tup
 def write_tables(
     out: Path, photos: Sequence[Planned], pairs: Sequence[Placed], persons: Sequence[str], sources: Sequence[str]
 ) -> None:
-    """Write everything but the photos.
+    """Write everything but the photos; a table without a row is left out.
 
     Args:
         out: folder of the set.
@@ -145,5 +145,8 @@ def _origins(
 
 
 def _write(file: Path, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
-    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    """Write a table, unless it would have no row."""
+    if not rows:
+        return
+    values = zip(*rows, strict=True)
     write_table(pl.DataFrame([pl.Series(name, column) for name, column in zip(columns, values, strict=True)]), file)

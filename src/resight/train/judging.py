@@ -116,25 +116,25 @@ def deal(examples: Examples, n_folds: int, n_repeats: int, seed: int) -> list[Fo
     Raises:
         NotFittedError: when fewer than four individuals were met again.
     """
-    again = examples.met_again
-    n_again = int(again.sum())
+    again, persons = examples.met_again, examples.persons
+    persons_again = np.zeros(persons.max() + 1, bool)
+    persons_again[persons[again]] = True
+    n_again = int(persons_again.sum())
     if n_again < MIN_INDIVIDUALS:
         raise NotFittedError(
             f"expected at least {MIN_INDIVIDUALS} individuals that were met in two encounters, to judge by "
             f"what it never saw, found {n_again}: label more, or state encounters"
         )
     n_parts = min(n_folds, n_again // 2)
-    _, first_of, persons = np.unique(examples.persons, return_index=True, return_inverse=True)
-    firsts = first_of[persons]
     rng = np.random.default_rng(seed)
     folds = []
     for _ in range(n_repeats):
-        order = np.concatenate([rng.permutation(np.flatnonzero(again)), rng.permutation(np.flatnonzero(~again))])
+        groups = (np.flatnonzero(persons_again), np.flatnonzero(~persons_again))
+        order = np.concatenate([rng.permutation(group) for group in groups])
         part_of = np.empty(len(order), np.int64)
         part_of[order] = np.arange(len(order)) % n_parts
-        part_of = part_of[firsts]
         kept_back = _an_encounter_of_each(examples, rng) & again[examples.individuals]
-        parts = part_of[examples.individuals]
+        parts = part_of[persons[examples.individuals]]
         for part in range(n_parts):
             strangers, known = parts == part, (parts == (part + 1) % n_parts) & kept_back
             folds.append(Fold(~strangers & ~known, known, strangers))

@@ -12,7 +12,8 @@ pairs, of genuine pairs against two persons (`eer_real`), and against forged pho
 
   (a) plain       the cosine of the bundle
   (b) head        the cosine of a head on its vectors (recipe `faces-head`), forgeries of a person as someone else
-  (c) fused       (a) and the forgery head, weighed by a stack that is fitted on the pairs of the validation
+  (c) fused       (a) and the forgery head, weighed by a stack that is fitted on the pairs of the validation, on which
+                  the bound of the head's doubt was chosen as well
   (d) head fused  (b) and the forgery head, likewise
 
 The forgery head and the heads learn on the persons of the train part alone. `--quality` forges another set, on which
@@ -86,9 +87,9 @@ def pairs_of(forged: Path, part: str) -> PhotoPairs:
 
 
 def measured(
-    test: PhotoPairs, validation: PhotoPairs, model: Path | str, evidence: tuple[Any, ...] = ()
+    test: PhotoPairs, validation: PhotoPairs, out: Path, model: Path | str, evidence: tuple[Any, ...] = ()
 ) -> dict[str, Any]:
-    found = verify_pairs(test, model=model, calibrate_on=validation, evidence=evidence, seed=SEED)
+    found = verify_pairs(test, model=model, out=out, calibrate_on=validation, evidence=evidence, seed=SEED)
     measures = found.measures
     estimates = {"eer": measures.eer["sklearn"], "eer_real": measures.eer_real, "eer_fake": measures.eer_fake}
     return {
@@ -120,7 +121,8 @@ def measure(model: str, share: float, quality: tuple[int, int], folder: Path) ->
         "fused": (model, (ForgeryEvidence(base.head),)),
         "head fused": (folder / "head", (ForgeryEvidence(beside_head.head),)),
     }
-    figures = {name: measured(test, validation, *run) for name, run in runs.items()}
+    kept = {name: folder / f"verified-{'head' if 'head' in name else 'plain'}" for name in runs}  # one model, one place
+    figures = {name: measured(test, validation, kept[name], *run) for name, run in runs.items()}
     plain, fused = figures["plain"], figures["fused"]
     return {
         "benchmark": "forgeries",

@@ -28,6 +28,7 @@ def numbers(seed: int = 0, n_axes: int = E) -> HeadNumbers:
         out=rng.normal(size=(K, H)),
         out_bias=rng.normal(size=K),
         line=np.array([0.5, -1.0]),
+        face_line=np.array([8.0, -2.0]),
     )
 
 

@@ -47,6 +47,8 @@ class HeadNumbers:
         out: (K, H) weights of the answer.
         out_bias: (K,).
         line: (2,) slope and height that make the mean of the networks log-odds.
+        face_line: (2,) slope and height that make log-odds of the cosine of two real photos: that they show one person,
+            where as many pairs do as not.
     """
 
     trace_centre: Floats
@@ -58,6 +60,7 @@ class HeadNumbers:
     out: Floats
     out_bias: Floats
     line: Floats
+    face_line: Floats
 
     def __post_init__(self) -> None:
         """Check that shapes belong together and all is finite; freeze the arrays."""
@@ -80,6 +83,7 @@ class HeadNumbers:
             "out": (n_networks, n_hidden),
             "out_bias": (n_networks,),
             "line": (2,),
+            "face_line": (2,),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:

@@ -14,11 +14,17 @@ from resight.errors import ImageError, InputError
 from resight.forgery import TRACES, ForgeryHead, traces_of
 from resight.images import DEFAULT_LIMITS, Failure, pixels_to_decode, read_bytes, read_photo
 from resight.machine import MAX_PIXELS_IN_HAND, PixelBudget, in_order, usable_cores
+from resight.pipeline.pair_vectors import cosines
 from resight.progress import progress
 
-__all__ = ["ForgeryEvidence", "Traced", "trace_photos"]
+__all__ = ["DOUBT", "ForgeryEvidence", "Traced", "trace_photos"]
 
 Floats = npt.NDArray[np.float64]
+
+DOUBT = 0.2
+"""The least probability of being real that a photo is given. Chosen on the validation part of a forged set of faces."""
+
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +73,12 @@ def trace_photos(photos: Catalogue, *, n_workers: int | None = None) -> Traced:
 
 
 class ForgeryEvidence:
-    """What a forgery head says of pairs: how sure it is that both photos are real.
+    """What a forgery head says of pairs: how probably both photos are real, and show one person.
 
-    Beside the score of the faces in a calibrated stack this refuses the right face on a forged photo. It is at most
-    0, and near 0 for all photos that look real, so that it does not disturb the order among them.
+    Beside the cosine in a calibrated stack this refuses the right face on a forged photo. It is the product of two
+    probabilities, that of the faces and that of the less trusted photo. A sum of log-odds would let a high cosine
+    make up for a forgery. The second probability never falls below `DOUBT`: a head that is wrong about a real photo
+    then costs less than another face does, so that persons are told apart as well as before.
 
     Args:
         head: the head, or the folder that it lies in.
@@ -100,15 +108,21 @@ class ForgeryEvidence:
         return found
 
     def columns(self, pairs: PhotoPairs, embeddings: Embeddings) -> dict[str, Floats]:
-        """(P,) under `forgery`: the logarithm of the probability that both photos of a pair are real, at even odds.
+        """(P,) under `forgery`: log-odds that both photos of a pair are real and show one person.
 
-        NaN for a pair of which a photo has no vector or cannot be read. Each photo is looked at once.
+        As if half of the photos were forged, and half of the pairs of one person. NaN for a pair of which a photo has
+        no vector or cannot be read. Each photo is looked at once.
 
         Raises:
             MismatchError: when the vectors are of another model than the head was learned on.
         """
-        log_odds = self.log_odds(pairs.photos, embeddings)
-        real = np.full(len(log_odds), np.nan)
-        known = ~np.isnan(log_odds)
-        real[known] = -np.logaddexp(0, log_odds[known])
-        return {self.name: real[pairs.first] + real[pairs.second]}
+        forged = self.log_odds(pairs.photos, embeddings)
+        worse = np.maximum(forged[pairs.first], forged[pairs.second])
+        slope, height = self._head.numbers.face_line.astype(np.float64)
+        face = _probability(slope * cosines(pairs, embeddings) + height)
+        both = np.clip(face * (DOUBT + (1 - DOUBT) * _probability(-worse)), _LEAST, 1 - _LEAST)
+        return {self.name: np.log(both) - np.log1p(-both)}
+
+
+def _probability(log_odds: Floats) -> Floats:
+    return np.asarray(0.5 + 0.5 * np.tanh(log_odds / 2))

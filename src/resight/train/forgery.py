@@ -38,6 +38,8 @@ _N_NETWORKS, _N_HIDDEN, _N_EPOCHS, _DECAY = 3, 64, 40, 1.0
 _LEAST_PERSONS, _LEAST_EACH = 4, 20
 _LEAST_SCALE = 1e-6
 _N_RESAMPLES = 300
+_N_IMPOSTORS = 4  # pairs of two persons for each of one
+_AS_IT_IS = np.array([1.0, 0.0], np.float32)
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -99,7 +101,7 @@ def train_forgery(
 
     Raises:
         InputError: when nothing is marked, `out` is taken, or the disk refuses.
-        NotFittedError: when there are too few persons, real photos or forged ones.
+        NotFittedError: when there are too few persons, real photos or forged ones, or nobody has two real ones.
         UnknownNameError: when there is no such bundle.
         StoreError: when there is no catalogue.
 
@@ -120,8 +122,11 @@ def train_forgery(
     _refuse_few(forged, persons, gallery)
     traces = traced.traces[readable]
     unseen = _unseen(traces, vectors.vectors, forged, persons, n_folds, seed)
-    line = _line(unseen, forged)
-    numbers = fit_forgery_head(traces, vectors.vectors, forged, line=line, seed=seed)
+    numbers = replace(
+        fit_forgery_head(traces, vectors.vectors, forged, seed=seed),
+        line=_line(unseen, forged),
+        face_line=_face_line(vectors.vectors, np.flatnonzero(~forged), persons, seed),
+    )
     figures = _figures(unseen, forged, persons, seed)
     info = _info(photos, vectors, forged, persons, numbers, figures, seed)
     head = ForgeryHead(info, numbers)
@@ -131,9 +136,7 @@ def train_forgery(
     return ForgeryTraining(Path(out), head, figures, traced.failures)
 
 
-def fit_forgery_head(
-    traces: npt.ArrayLike, vectors: npt.ArrayLike, forged: Bools, *, line: npt.ArrayLike = (1.0, 0.0), seed: int = 0
-) -> HeadNumbers:
+def fit_forgery_head(traces: npt.ArrayLike, vectors: npt.ArrayLike, forged: Bools, *, seed: int = 0) -> HeadNumbers:
     """Learn the networks of a head.
 
     Three networks of 64 hidden units with a weight decay, each from another start; their mean is steadier than
@@ -143,14 +146,16 @@ def fit_forgery_head(
         traces: (N, T) finite.
         vectors: (N, D).
         forged: (N,) which are.
-        line: slope and height that make log-odds of what the networks say.
         seed: of the starts and of the order of the photos.
+
+    Returns:
+        The numbers, without the two lines that make log-odds.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
     seen, held = np.asarray(traces, np.float32), np.asarray(vectors, np.float32)
-    no_network = _standard(seen, held, line)
+    no_network = _standard(seen, held)
     inputs = no_network.inputs(seen, held)
     learned = []
     with warnings.catch_warnings():
@@ -169,7 +174,7 @@ def fit_forgery_head(
     )
 
 
-def _standard(traces: npt.NDArray[np.float32], vectors: npt.NDArray[np.float32], line: npt.ArrayLike) -> HeadNumbers:
+def _standard(traces: npt.NDArray[np.float32], vectors: npt.NDArray[np.float32]) -> HeadNumbers:
     """A head without a network: what it makes of traces and vectors before networks look at them."""
     centre = vectors.mean(axis=0)
     variances, axes = np.linalg.eigh(np.cov((vectors - centre).T.astype(np.float64)))
@@ -184,7 +189,8 @@ def _standard(traces: npt.NDArray[np.float32], vectors: npt.NDArray[np.float32],
         hidden_bias=np.zeros((0, _N_HIDDEN), np.float32),
         out=np.zeros((0, _N_HIDDEN), np.float32),
         out_bias=np.zeros(0, np.float32),
-        line=np.asarray(line, np.float32),
+        line=_AS_IT_IS,
+        face_line=_AS_IT_IS,
     )
 
 
@@ -211,11 +217,25 @@ def _unseen(
     return found
 
 
-def _line(unseen: Floats, forged: Bools) -> Floats:
-    """(2,) slope and height that make log-odds of what networks say, as if half of the photos were forged."""
-    weights = np.where(forged, 0.5 / forged.mean(), 0.5 / (1 - forged.mean()))
-    ridge = Ridge(np.array([1.0, 0.0]), np.array([1.0, 0.01]), np.array([0.0, -np.inf]))
-    return fit_logistic(np.column_stack([unseen, np.ones(len(unseen))]), forged, weights, ridge)
+def _line(said: Floats, truth: Bools) -> npt.NDArray[np.float32]:
+    """(2,) slope and height that make log-odds of what is said, as if it were true of half."""
+    weights = np.where(truth, 0.5 / truth.mean(), 0.5 / (1 - truth.mean()))
+    ridge = Ridge(np.array([1.0, 0.0]), np.array([0.01, 0.01]), np.array([0.0, -np.inf]))
+    return fit_logistic(np.column_stack([said, np.ones(len(said))]), truth, weights, ridge).astype(np.float32)
+
+
+def _face_line(vectors: npt.NDArray[np.float32], rows: Codes, persons: Codes, seed: int) -> npt.NDArray[np.float32]:
+    """(2,) slope and height for the cosine: each real photo beside the next of its person, and drawn pairs of two."""
+    ordered = rows[np.argsort(persons[rows], kind="stable")]
+    one, other = ordered[:-1], ordered[1:]
+    own = persons[one] == persons[other]
+    if not own.any():
+        raise NotFittedError("expected a person with two real photos, to learn what their cosine says, found none")
+    drawn = np.random.default_rng(seed).choice(rows, (2, _N_IMPOSTORS * int(own.sum())))
+    apart = drawn[:, persons[drawn[0]] != persons[drawn[1]]]
+    pairs = np.concatenate([np.stack([one[own], other[own]]), apart], axis=1)
+    cosines = np.einsum("pd,pd->p", vectors[pairs[0]], vectors[pairs[1]]).astype(np.float64)
+    return _line(cosines, np.arange(len(cosines)) < own.sum())
 
 
 def _refuse_few(forged: Bools, persons: Codes, gallery: Catalogue) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         Verdict,
     )
     from resight.curate import Recipe
-    from resight.datasets import make_synthetic, read_catalogue
+    from resight.datasets import forge_photos, make_synthetic, read_catalogue
     from resight.embed import Bundle
     from resight.errors import (
         CatalogueError,
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         split_catalogue,
         verify_pairs,
     )
-    from resight.train import train_head, train_network, tune_network
+    from resight.train import train_forgery, train_head, train_network, tune_network
 
 __version__ = "0.1.0"
 
@@ -78,7 +78,7 @@ _HOMES = {
         "Verdict",
     ),
     "resight.curate": ("Recipe",),
-    "resight.datasets": ("make_synthetic", "read_catalogue"),
+    "resight.datasets": ("forge_photos", "make_synthetic", "read_catalogue"),
     "resight.embed": ("Bundle",),
     "resight.errors": (
         "CatalogueError",
@@ -111,7 +111,7 @@ _HOMES = {
         "split_catalogue",
         "verify_pairs",
     ),
-    "resight.train": ("train_head", "train_network", "tune_network"),
+    "resight.train": ("train_forgery", "train_head", "train_network", "tune_network"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -152,6 +152,7 @@ __all__ = [
     "export_catalogue",
     "find_duplicates",
     "find_leaks",
+    "forge_photos",
     "group_catalogue",
     "index_embeddings",
     "index_photos",
@@ -161,6 +162,7 @@ __all__ = [
     "read_catalogue",
     "score_files",
     "split_catalogue",
+    "train_forgery",
     "train_head",
     "train_network",
     "tune_network",

@@ -22,6 +22,7 @@ from resight.cli import (
     evaluate,
     explore,
     export,
+    forge,
     group,
     identify,
     models,
@@ -77,6 +78,7 @@ for _verb in (
     group.group,
     split.split,
     prepare.prepare,
+    forge.forge,
     tune.tune,
     track.track,
 ):

@@ -91,6 +91,26 @@ def network(
     _told(found, catalogue, chosen.same, as_json)
 
 
+@app.command()
+def forgery(
+    catalogue: Folder,
+    out: Annotated[Path, typer.Option(help="New folder for the head.")],
+    model: Model = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Learn a head that tells forged photos from real ones; judged by persons that it never saw.
+
+    Example:  resight train forgery --catalogue forged-catalogue --out forgery-head
+    """
+    from resight.train import train_forgery
+
+    found = train_forgery(catalogue, out, model=model, seed=seed)
+    for failure in found.failures:
+        typer.echo(f"left out: {failure.path}: {failure.reason}", err=True)
+    typer.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))
+
+
 def _told(found: HeadTraining | NetworkTraining, catalogue: Path, same: Sequence[str], as_json: bool) -> None:
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)

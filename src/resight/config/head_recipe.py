@@ -191,6 +191,8 @@ class HeadRecipe(Recipe):
         learn_from: only these photos are learned from, so that the others can judge: "column=value", such as
             "split=train", or several values with commas between; or "split:name", the train side of a kept split.
             Default: all.
+        synthetic: of the photos that the column `is_synthetic` marks: "negatives" learns those of a person as someone
+            else, "leave-out" leaves them out.
         validation: how the heads are judged.
         heads: what is tried; each has a name of its own.
 
@@ -210,6 +212,7 @@ class HeadRecipe(Recipe):
 
     same: Names[Name] = ()
     learn_from: LearnFrom | None = None
+    synthetic: Literal["negatives", "leave-out"] = "negatives"
     validation: ValidationOptions = ValidationOptions()
     heads: Annotated[Names[HeadOptions], Field(min_length=1)] = (WhiteningOptions(), LdaOptions())
 

@@ -5,7 +5,8 @@ each in turn whether it recognises what lies there.
 """
 
 from resight.datasets.detect import detect, read_catalogue
+from resight.datasets.forging import ForgedSet, forge_photos
 from resight.datasets.pair_tables import read_pairs
 from resight.datasets.synthetic import make_synthetic
 
-__all__ = ["detect", "make_synthetic", "read_catalogue", "read_pairs"]
+__all__ = ["ForgedSet", "detect", "forge_photos", "make_synthetic", "read_catalogue", "read_pairs"]

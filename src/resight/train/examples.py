@@ -16,6 +16,9 @@ from resight.train.spread import Spread
 
 Codes = npt.NDArray[np.int64]
 
+FACE_OF = "face_of"
+"""Column with the person whose face is on a photo, where generated photos have been given a name of their own."""
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -87,6 +90,14 @@ class Examples:
         return codes_of(self.catalogue.frame, ["identity", *self.same])
 
     @cached_property
+    def persons(self) -> Codes:
+        """(n individuals,) the person behind each: one for whom generated photos were set apart, and these."""
+        column = FACE_OF if FACE_OF in self.catalogue.frame.columns else "identity"
+        found = np.empty(self.individuals.max() + 1, np.int64)
+        found[self.individuals] = codes_of(self.catalogue.frame, [column])
+        return found
+
+    @cached_property
     def encounters(self) -> Codes:
         """(N,) the encounter of each photo; a photo without one was met on its own."""
         frame = self.catalogue.frame.select(
@@ -109,3 +120,13 @@ def codes_of(frame: pl.DataFrame, columns: Sequence[str]) -> Codes:
     keys = frame.select(columns).with_row_index("row")
     firsts = keys.group_by(columns, maintain_order=True).agg(pl.col("row")).with_row_index("code").explode("row")
     return firsts.sort("row")["code"].to_numpy().astype(np.int64)
+
+
+def synthetic_marks(frame: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """(N,) which photos the column `is_synthetic` marks as generated; none where there is no such column."""
+    if "is_synthetic" not in frame.columns:
+        return np.zeros(len(frame), bool)
+    marks = frame["is_synthetic"]
+    if marks.dtype != pl.Boolean:
+        marks = marks.cast(pl.String).str.to_lowercase().is_in(["1", "1.0", "true", "yes"])
+    return marks.fill_null(False).to_numpy().astype(bool)

@@ -122,13 +122,16 @@ def judge(examples: Examples, fold: Fold, *, n_searches: int = 1000, seed: int =
 def deal(examples: Examples, n_folds: int, n_repeats: int, seed: int) -> list[Fold]:
     """The folds, repeat after repeat: in each repeat every individual is a stranger once, and asks once.
 
-    Individuals that were met again are dealt first, then the others, so that every fold can be asked.
+    Individuals that were met again are dealt first, then the others, so that every fold can be asked. Generated photos
+    of a person that were set apart lie in one fold with the person.
 
     Raises:
         NotFittedError: when fewer than four individuals were met again.
     """
-    again = examples.met_again
-    n_again = int(again.sum())
+    again, persons = examples.met_again, examples.persons
+    persons_again = np.zeros(persons.max() + 1, bool)
+    persons_again[persons[again]] = True
+    n_again = int(persons_again.sum())
     if n_again < MIN_INDIVIDUALS:
         raise NotFittedError(
             f"expected at least {MIN_INDIVIDUALS} individuals that were met in two encounters, to judge by "
@@ -138,11 +141,12 @@ def deal(examples: Examples, n_folds: int, n_repeats: int, seed: int) -> list[Fo
     rng = np.random.default_rng(seed)
     folds = []
     for _ in range(n_repeats):
-        order = np.concatenate([rng.permutation(np.flatnonzero(again)), rng.permutation(np.flatnonzero(~again))])
+        groups = (np.flatnonzero(persons_again), np.flatnonzero(~persons_again))
+        order = np.concatenate([rng.permutation(group) for group in groups])
         part_of = np.empty(len(order), np.int64)
         part_of[order] = np.arange(len(order)) % n_parts
         kept_back = _an_encounter_of_each(examples, rng) & again[examples.individuals]
-        parts = part_of[examples.individuals]
+        parts = part_of[persons[examples.individuals]]
         for part in range(n_parts):
             strangers, known = parts == part, (parts == (part + 1) % n_parts) & kept_back
             folds.append(Fold(~strangers & ~known, known, strangers))

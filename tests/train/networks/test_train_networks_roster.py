@@ -10,9 +10,10 @@ from resight.config import TrainRecipe
 from resight.config.overrides import overridden
 from resight.core import Catalogue
 from resight.errors import NotFittedError, UnknownNameError
+from resight.train.examples import synthetic_marks
 from resight.train.networks.members import Members
 from resight.train.networks.pseudo_labels import pseudo_labels
-from resight.train.networks.roster import roster_of, synthetic_marks
+from resight.train.networks.roster import roster_of
 
 
 def table(identities, **columns) -> Catalogue:

@@ -22,6 +22,7 @@ from resight.train.bundles import publish, refuse_odd_name, refuse_taken
 from resight.train.chosen import learned_from
 from resight.train.examples import Examples
 from resight.train.heads.bundle import agreement, draft_bundle
+from resight.train.heads.generated import set_apart
 from resight.train.heads.trials import Tried, fitted, try_heads
 from resight.train.judging import MEASURES, NONE, Chosen, Verdicts, choose_head, json_of
 from resight.train.libraries import require, versions_of
@@ -147,7 +148,7 @@ def train_head(
         )
     place = bundle_place(store, model)
     base = Bundle.load(place)
-    examples = _examples(store, base, asked)
+    examples, told = _examples(store, base, asked)
     gallery = examples.catalogue
     verdicts, tried, faults = try_heads(examples, asked, seed)
     choice = choose_head(verdicts, only_if_better=asked.validation.only_if_better, seed=seed)
@@ -160,19 +161,20 @@ def train_head(
         gallery.n_identities,
         _figures(verdicts, seed),
         choice,
-        notes=(*encounter_notes(gallery), *faults, *_told(choice)),
+        notes=(*encounter_notes(gallery), *told, *faults, *_told(choice)),
     )
     if choice.name == NONE:
         return found
     return _written(found, store, place, base, examples, tried[choice.name], asked, out, name, seed)
 
 
-def _examples(store: CatalogueStore, base: Bundle, recipe: HeadRecipe) -> Examples:
-    """The photos to learn from, and their vectors."""
+def _examples(store: CatalogueStore, base: Bundle, recipe: HeadRecipe) -> tuple[Examples, tuple[str, ...]]:
+    """The photos to learn from with their vectors, and what is to be said of them."""
     gallery, embeddings = labelled_gallery(store, base.model_id)
     gallery = learned_from(gallery, recipe.learn_from, store)
     require_columns(gallery, recipe.same)
-    return Examples(gallery, embeddings.select(gallery.image_ids), recipe.same)
+    gallery, embeddings, told = set_apart(gallery, embeddings.select(gallery.image_ids), recipe.synthetic)
+    return Examples(gallery, embeddings, recipe.same), told
 
 
 def _written(

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from resight.config import TrainRecipe
 from resight.core import Catalogue
+from resight.train.examples import synthetic_marks
 from resight.train.networks.judge import HoldOut
-from resight.train.networks.roster import synthetic_marks
 
 __all__ = ["Members"]
 

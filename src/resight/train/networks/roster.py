@@ -12,10 +12,10 @@ import polars as pl
 from resight.config import StageOptions, TrainRecipe
 from resight.core import Catalogue
 from resight.errors import NotFittedError, UnknownNameError
-from resight.train.examples import codes_of
+from resight.train.examples import codes_of, synthetic_marks
 from resight.train.networks.sampling import merge_rare
 
-__all__ = ["Classes", "Roster", "roster_of", "synthetic_marks", "titles_of"]
+__all__ = ["Classes", "Roster", "roster_of", "titles_of"]
 
 Codes = npt.NDArray[np.int64]
 
@@ -164,13 +164,3 @@ def _of_column(frame: pl.DataFrame, column: str) -> Classes:
     place = {value: number for number, value in enumerate(known)}
     codes = np.array([place.get(value, -1) for value in values.to_list()], np.int64)
     return Classes(codes, tuple(known), np.arange(len(known)))
-
-
-def synthetic_marks(frame: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    """(N,) which photos the column `is_synthetic` marks as generated; none where there is no such column."""
-    if "is_synthetic" not in frame.columns:
-        return np.zeros(len(frame), bool)
-    marks = frame["is_synthetic"]
-    if marks.dtype != pl.Boolean:
-        marks = marks.cast(pl.String).str.to_lowercase().is_in(["1", "1.0", "true", "yes"])
-    return marks.fill_null(False).to_numpy().astype(bool)

@@ -56,7 +56,12 @@ from pathlib import Path
 from resight.pipeline import index_photos
 
 index_photos(Path(sys.argv[1]), Path(sys.argv[2]), model=sys.argv[3])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+# getrusage would count what the parent held when it started this process.
+status = Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.exists() else []
+high = [line.split()[1] for line in lines if line.startswith("VmHWM")]
+peak = int(high[0]) * 1024 if high else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak)
 """
 
 

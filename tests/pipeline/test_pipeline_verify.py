@@ -298,10 +298,12 @@ class TestThePage:
 
 def test_groups_by_a_column_of_the_pairs_or_of_the_photos(faces, bundle, tmp_path):
     rows = [(*row.values(), "near" if place % 2 else "far") for place, row in enumerate(read(faces / "pairs.csv"))]
+    rows = [(*row[:3], row[3] if place else "once") for place, row in enumerate(rows)]
     table = write(tmp_path / "pairs.csv", "path_a,path_b,same,light", rows)
     found = verify_pairs(table, photos=faces, model=bundle, per=["light"], n_resamples=5)
-    assert {one.value for one in found.measures.groups} == {"near", "far"}
-    assert "light near" in str(found)
+    assert {one.value for one in found.measures.groups} == {"near", "far", "once"}
+    assert "light near  EER " in str(found)
+    assert "light once  FNMR 0.000" in str(found)
     with pytest.raises(UnknownNameError, match="Did you mean 'light'"):
         verify_pairs(table, photos=faces, model=bundle, per=["lights"])
 

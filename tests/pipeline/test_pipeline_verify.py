@@ -94,9 +94,9 @@ def test_every_photo_is_embedded_once_and_scored_by_its_cosine(faces, bundle, co
 
 
 def test_a_run_goes_on_where_another_stopped(faces, bundle, counted, tmp_path):
-    rows = [(row["path_a"], row["path_b"], row["same"]) for row in read(faces / "pairs.csv")]
-    few = write(tmp_path / "few.csv", "path_a,path_b,same", rows[:3])
-    whole = write(tmp_path / "whole.csv", "path_a,path_b,same", rows)
+    rows = [(row["path_a"], row["path_b"]) for row in read(faces / "pairs.csv")]
+    few = write(tmp_path / "few.csv", "path_a,path_b", rows[:3])
+    whole = write(tmp_path / "whole.csv", "path_a,path_b", rows)
     options = {"photos": faces, "model": bundle, "out": tmp_path / "out", "n_resamples": 5}
     assert verify_pairs(few, **options).n_embedded == 4
     second = verify_pairs(whole, **options)

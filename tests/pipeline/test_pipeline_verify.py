@@ -94,9 +94,9 @@ def test_every_photo_is_embedded_once_and_scored_by_its_cosine(faces, bundle, co
 
 
 def test_a_run_goes_on_where_another_stopped(faces, bundle, counted, tmp_path):
-    rows = [(row["path_a"], row["path_b"], row["same"]) for row in read(faces / "pairs.csv")]
-    few = write(tmp_path / "few.csv", "path_a,path_b,same", rows[:3])
-    whole = write(tmp_path / "whole.csv", "path_a,path_b,same", rows)
+    rows = [(row["path_a"], row["path_b"]) for row in read(faces / "pairs.csv")]
+    few = write(tmp_path / "few.csv", "path_a,path_b", rows[:3])
+    whole = write(tmp_path / "whole.csv", "path_a,path_b", rows)
     options = {"photos": faces, "model": bundle, "out": tmp_path / "out", "n_resamples": 5}
     assert verify_pairs(few, **options).n_embedded == 4
     second = verify_pairs(whole, **options)
@@ -298,10 +298,12 @@ class TestThePage:
 
 def test_groups_by_a_column_of_the_pairs_or_of_the_photos(faces, bundle, tmp_path):
     rows = [(*row.values(), "near" if place % 2 else "far") for place, row in enumerate(read(faces / "pairs.csv"))]
+    rows = [(*row[:3], row[3] if place else "once") for place, row in enumerate(rows)]
     table = write(tmp_path / "pairs.csv", "path_a,path_b,same,light", rows)
     found = verify_pairs(table, photos=faces, model=bundle, per=["light"], n_resamples=5)
-    assert {one.value for one in found.measures.groups} == {"near", "far"}
-    assert "light near" in str(found)
+    assert {one.value for one in found.measures.groups} == {"near", "far", "once"}
+    assert "light near  EER " in str(found)
+    assert "light once  FNMR 0.000" in str(found)
     with pytest.raises(UnknownNameError, match="Did you mean 'light'"):
         verify_pairs(table, photos=faces, model=bundle, per=["lights"])
 

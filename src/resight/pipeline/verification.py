@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -156,5 +157,8 @@ def measure_lines(found: PairMeasures) -> list[str]:
         lines.append(f"TAR at FAR {tar.at.target:g}  {said}")
     if found.folds is not None:
         lines.append(f"accuracy over {len(found.folds.folds)} folds  {found.folds.estimate}")
-    lines += [f"{one.column} {one.value}  EER {one.eer}, FNMR {one.fnmr}, FMR {one.fmr}" for one in found.groups]
+    for group in found.groups:
+        rates = {"EER": group.eer, "FNMR": group.fnmr, "FMR": group.fmr}
+        known = (f"{name} {one}" for name, one in rates.items() if not math.isnan(one.value))
+        lines.append(f"{group.column} {group.value}  {', '.join(known)}")
     return lines

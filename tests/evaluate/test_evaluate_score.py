@@ -131,6 +131,16 @@ class TestFigures:
         assert variants["eer_real"] == eer([0.9, 0.6, 0.2], [0.7, 0.5])
         assert variants["eer_fake"] == eer([0.9, 0.6, 0.2], [0.3, 0.1])
 
+    def test_eer_against_each_of_several_kinds(self, files):
+        kinds = ["", "", "swap", "real", "real", "swap", "warp"]
+        lines = PAIRS[0].split()[1:]
+        truth = table("pair_id,label,kind", *(f"{line},{kind}" for line, kind in zip(lines, kinds, strict=True)))
+        variants = score_files("eer", *files(truth, PAIRS[1])).variants
+        assert variants["eer_fake"] == eer([0.9, 0.6, 0.2], [0.3, 0.1])
+        assert {name for name in variants if ":" in name} == {"eer:swap", "eer:warp"}
+        assert variants["eer:swap"] == eer([0.9, 0.6, 0.2], [0.3])
+        assert variants["eer:warp"] == eer([0.9, 0.6, 0.2], [0.1])
+
     def test_eer_without_fakes_is_null(self, files):
         truth = table("pair_id,label,kind", "1,1,real", "2,0,real")
         found = score_files("eer", *files(truth, table("pair_id,similarity", "1,2", "2,1"))).to_json()
@@ -363,9 +373,11 @@ class TestFaults:
         assert fault("eer", files(truth, table("pair_id,similarity", "1,2", "2,1"))) == (
             "row 1, column 'is_synthetic': expected one of 1, true, yes, 0, false, no, found 'maybe' in truth.csv"
         )
-        assert "one of real, synthetic, fake" in fault(
-            "eer", files(truth.replace("is_synthetic", "kind"), table("pair_id,similarity", "1,2", "2,1"))
-        )
+        of_kinds = truth.replace("is_synthetic", "kind")
+        for wrong, found in (("", "nothing"), ("Real", "'Real'"), ("reel", "'reel'")):
+            assert fault("eer", files(of_kinds.replace("maybe", wrong), table("pair_id,similarity", "1,2", "2,1"))) == (
+                f"row 1, column 'kind': expected 'real' or the kind of forgery, found {found} in truth.csv"
+            )
 
     def test_more_labels_than_the_files_may_hold(self, files):
         guess = WHALES[1].replace("a b c d w_1", "a b c d w_1 e")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -58,20 +58,9 @@ def verify(
     """
     from resight.pipeline import verify_pairs
 
-    found = verify_pairs(
-        pairs,
-        photos=photos,
-        labels=labels,
-        model=model,
-        out=out,
-        calibrate_on=calibrate_on,
-        sample=sample,
-        per=per or (),
-        share_same=share_same,
-        n_resamples=n_resamples,
-        seed=seed,
-        strict=strict,
-    )
+    options: dict[str, Any] = {"photos": photos, "labels": labels, "model": model, "out": out, "sample": sample}
+    options |= {"calibrate_on": calibrate_on, "share_same": share_same, "per": per or ()}
+    found = verify_pairs(pairs, **options, n_resamples=n_resamples, seed=seed, strict=strict)
     list_failures(found.failures)
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)

@@ -17,6 +17,7 @@ from resight.datasets.contest_tables import require_values, yes_or_no
 from resight.datasets.detect import read_catalogue
 from resight.datasets.kryptonite import PAIR_ID
 from resight.datasets.labelled_rows import told_of
+from resight.datasets.lfw_pairs import lfw_pairs
 from resight.datasets.photo_paths import relative_to_root
 from resight.datasets.table_files import is_table, read_table
 from resight.errors import CatalogueError, UnknownNameError
@@ -37,6 +38,7 @@ _MEANINGS: dict[str, tuple[str, ...]] = {
     "fold": ("fold",),
 }
 _TAKEN = (*_MEANINGS, "first", "second")
+_LIST = ".txt"
 _MOST_PAIRS = 20_000_000
 
 
@@ -49,6 +51,7 @@ def read_pairs(source: Path | str, photos: Path | str | None = None, labels: Pat
     - A folder of folders `<pair_id>/0.jpg, 1.jpg`, or a kryptonite table that names them.
     - A table with `pair_id` and no paths: what is known of the pairs of such a folder, which `photos` names.
     - A kryptonite table with `is_query` and `is_gallery`: every query against every photo of the gallery.
+    - The lists of Labeled Faces in the Wild, `pairs.txt`.
 
     Args:
         source: the table or the folder.
@@ -67,8 +70,12 @@ def read_pairs(source: Path | str, photos: Path | str | None = None, labels: Pat
         if folder is not None:
             raise CatalogueError(f"expected a table of pairs beside the photos of {photos}, found the folder {source}")
         return pairs_of_catalogue(read_catalogue(at, table))
+    if at.suffix.lower() == _LIST:
+        with told_of(at):
+            place = folder or at.parent
+            return _of_paths(lfw_pairs(at), _labels_of(place, table or None), place, at, must_agree=False)
     if not is_table(at):
-        raise CatalogueError(f"expected a table of pairs (.csv, .tsv, .parquet) or a folder of them, found {source}")
+        raise CatalogueError(f"expected a table of pairs (.csv, .tsv, .parquet), pairs.txt or a folder, found {source}")
     with told_of(at):
         return _of_table(at, folder or at.parent, table or None)
 
@@ -146,14 +153,26 @@ def _of_paths(
 ) -> PhotoPairs:
     if not photos.is_dir():
         raise CatalogueError(f"expected a folder of photos, found {photos}")
-    named = pl.concat([told["path_a"], told["path_b"].alias("path_a")])
-    paths = relative_to_root(named, photos, table).alias("path")
+    paths = _places(told, photos, table)
     distinct = paths.unique(maintain_order=True)
     rows = paths.replace_strict(distinct, pl.int_range(len(distinct), eager=True), return_dtype=pl.Int64)
     sides = [rows[: told.height].alias("first"), rows[told.height :].alias("second")]
     catalogue = _catalogue_of(distinct, known, photos)
     frame = told.drop("path_a", "path_b").with_columns(sides)
     return PhotoPairs(catalogue, _with_persons(_with_kind(frame, catalogue), catalogue, must_agree=must_agree))
+
+
+def _places(told: pl.DataFrame, photos: Path, table: Path) -> pl.Series:
+    """(2P,) where the first photos of all pairs lie, and then the second ones, relative to the folder of photos."""
+    named = pl.concat([told["path_a"], told["path_b"].alias("path_a")]).alias("path_a and path_b")
+    try:
+        return relative_to_root(named, photos, table).alias("path")
+    except CatalogueError as error:
+        if error.row is None:
+            raise
+        side = "path_a" if error.row < told.height else "path_b"
+        reason = str(error).partition(": ")[2]
+        raise CatalogueError(reason, row=error.row % told.height, column=side) from error
 
 
 def _catalogue_of(paths: pl.Series, known: Catalogue | None, photos: Path) -> Catalogue:

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from resight.core import Estimate
-from resight.errors import InputError
+from resight.core.photo_pairs import REAL
+from resight.errors import InputError, nearest
 from resight.evaluate import balanced, clustering, landmarks, verification
 from resight.evaluate.answer_files import Answers, TextColumn
 from resight.evaluate.bootstrap import bootstrap, bootstrap_mean, individual_codes
@@ -162,9 +163,10 @@ def score_gap(metric: str, answers: Answers, resampling: Resampling) -> Score:
 def score_eer(metric: str, answers: Answers, resampling: Resampling) -> Score:
     """EER of one similarity per pair; genuine and impostor pairs are resampled apart.
 
-    Where the truth has a column `is_synthetic` (yes or no) or `kind` ("real", "synthetic" or "fake"), it
+    Where the truth has a column `is_synthetic` (yes or no) or `kind` ("real", or what was forged), it
     marks the impostor pairs that show a made photo: `eer_real` is of all genuine pairs against the
-    unmarked, `eer_fake` against the marked. The mark of a genuine pair is not looked at.
+    unmarked, `eer_fake` against the marked, and `eer:<kind>` against each of several kinds. The mark of
+    a genuine pair is not looked at.
     """
     answers.truth.refuse(~np.isin(answers.truth.values, ("0", "1")), "1 for one individual or 0 for two")
     is_genuine = answers.truth.values == "1"
@@ -177,10 +179,8 @@ def score_eer(metric: str, answers: Answers, resampling: Resampling) -> Score:
         _eer_of_rows(scores, is_genuine), np.arange(len(scores)), strata=is_genuine, **resampling.options()
     )
     variants = {name: verification.eer(genuine, impostor, name) for name in verification.EER_VARIANTS}
-    is_synthetic = _synthetic(answers, is_genuine)
-    if is_synthetic is not None:
-        variants["eer_real"] = verification.eer(genuine, scores[~is_genuine & ~is_synthetic])
-        variants["eer_fake"] = verification.eer(genuine, scores[~is_genuine & is_synthetic])
+    for name, which in _forged(answers, is_genuine).items():
+        variants[name] = verification.eer(genuine, scores[which])
     return Score(metric, estimate, len(answers), "pairs", variants)
 
 
@@ -270,18 +270,27 @@ def _eer_of_rows(scores: Floats, is_genuine: Bools) -> Any:
     return eer_of_rows
 
 
-def _synthetic(answers: Answers, is_genuine: Bools) -> Bools | None:
+def _forged(answers: Answers, is_genuine: Bools) -> dict[str, Bools]:
+    """Which impostor pairs are real, which are not, and which are of each kind where there are several."""
+    kinds = np.full(len(is_genuine), "", dtype=np.object_)
     if "is_synthetic" in answers.further:
         marks = answers.further["is_synthetic"].select(np.flatnonzero(~is_genuine)).yes_or_no()
+        kinds[~is_genuine] = np.where(marks, "fake", REAL)
     elif "kind" in answers.further:
-        kinds = answers.further["kind"].select(np.flatnonzero(~is_genuine))
-        kinds.refuse(~np.isin(kinds.values, ("real", "synthetic", "fake")), "one of real, synthetic, fake")
-        marks = kinds.values != "real"
+        told = answers.further["kind"].select(np.flatnonzero(~is_genuine))
+        slips = np.array([not kind or (kind != REAL and _is_slip(kind)) for kind in told.values.tolist()], dtype=bool)
+        told.refuse(slips, f"'{REAL}' or the kind of forgery")
+        kinds[~is_genuine] = told.values
     else:
-        return None
-    every = np.zeros(len(is_genuine), dtype=bool)
-    every[~is_genuine] = marks
-    return every
+        return {}
+    found = {"eer_real": kinds == REAL, "eer_fake": ~is_genuine & (kinds != REAL)}
+    several = sorted({*kinds[~is_genuine].tolist()} - {REAL})
+    return found | {f"eer:{kind}": kinds == kind for kind in several if len(several) > 1}
+
+
+def _is_slip(kind: str) -> bool:
+    """Whether a kind of forgery is rather the word "real", written otherwise."""
+    return nearest(kind.lower(), [REAL]) is not None
 
 
 def _finite(number: float) -> float | None:

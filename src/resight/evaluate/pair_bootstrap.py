@@ -3,7 +3,8 @@
 Persons are drawn with replacement. A pair of two persons counts as often as the product of their draws, and a pair
 of one person as often as that one was drawn. The product is the pigeonhole bootstrap (Owen, Annals of Applied
 Statistics 2007), which for pairs of faces is the vertex bootstrap (Fogliato, Patil and Perona, 2024). It errs on the
-wide side: where pairs share few persons, up to 1.7 times.
+wide side where pairs share few persons, up to 1.7 times, and on the narrow side where there are few persons: of 25 that
+were all compared with each other, .88 of the intervals held what .95 should have.
 """
 
 from __future__ import annotations

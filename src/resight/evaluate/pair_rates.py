@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from resight.core.photo_pairs import REAL
 from resight.errors import InputError
-from resight.evaluate.verification import EER_VARIANTS, Roc, eer_of, roc_of_counts
+from resight.evaluate.verification import EER_VARIANTS, Roc, eer_of, roc, roc_of_counts
 
 __all__ = ["FORGED", "JudgedPairs", "PairRates"]
 
@@ -111,17 +111,16 @@ class PairRates:
         for key, rows in grouped.items():
             names += [("group", *key, rate) for rate in ("eer", "fnmr", "fmr")]
             counts += [_n_persons(judged, rows)] * 3
+        curve = roc(judged.scores[judged.same], judged.scores[~judged.same])
+        threshold = float(curve.thresholds[int(np.argmin(np.abs(curve.fnmr - curve.fmr)))])
         levels, place = np.unique(judged.scores, return_inverse=True)
-        rest = (judged, kinds, tuple(targets), levels, place)
-        draft = cls(tuple(names), tuple(counts), math.nan, grouped, *rest)
-        curve = draft.curve(np.arange(len(judged)), np.ones(len(judged), np.int64))
-        nearest = int(np.argmin(np.abs(curve.fnmr - curve.fmr)))
-        return cls(tuple(names), tuple(counts), float(curve.thresholds[nearest]), grouped, *rest)
+        place = place + np.where(judged.same, 0, len(levels))  # genuine pairs first, then impostor ones
+        return cls(tuple(names), tuple(counts), threshold, grouped, judged, kinds, tuple(targets), levels, place)
 
     def row(self, weights: Counts) -> Floats:
         """(S,) the rates where each pair counts as often as its weight says, (P,); NaN where there is none."""
-        every = np.arange(len(self._judged))
-        full, thinned = (self.curve(every, weights, drop_collinear=drop) for drop in (False, True))
+        counts = self._counts(slice(None), weights)
+        full, thinned = (roc_of_counts(self._levels, *counts, drop_collinear=drop) for drop in (False, True))
         rates = [eer_of(thinned if name == "sklearn" else full, name) for name in EER_VARIANTS]
         rates += [_tar(full, target) for target in self._targets]
         rates += [self._eer(rows, weights) for rows in self._kinds.values()]
@@ -129,16 +128,14 @@ class PairRates:
             rates += [self._eer(rows, weights), *self._at_threshold(rows, weights)]
         return np.array(rates)
 
-    def curve(self, rows: Counts, weights: Counts, *, drop_collinear: bool = False) -> Roc:
-        """Both error rates of some rows at every score."""
-        same, place, counts = self._judged.same[rows], self._place[rows], weights[rows]
-        n_genuine, n_impostor = (
-            np.bincount(place[which], counts[which], len(self._levels)).astype(np.int64) for which in (same, ~same)
-        )
-        return roc_of_counts(self._levels, n_genuine, n_impostor, drop_collinear=drop_collinear)
+    def _counts(self, rows: Counts | slice, weights: Counts) -> tuple[Counts, Counts]:
+        """(L,) how many genuine and how many impostor pairs of some rows have each score."""
+        n = len(self._levels)
+        counts = np.bincount(self._place[rows], weights[rows], 2 * n).astype(np.int64)
+        return counts[:n], counts[n:]
 
     def _eer(self, rows: Counts, weights: Counts) -> float:
-        return eer_of(self.curve(rows, weights, drop_collinear=True), "sklearn")
+        return eer_of(roc_of_counts(self._levels, *self._counts(rows, weights), drop_collinear=True), "sklearn")
 
     def _at_threshold(self, rows: Counts, weights: Counts) -> tuple[float, float]:
         """FNMR and FMR of some rows at the threshold of all."""

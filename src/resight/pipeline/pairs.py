@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from resight.core import Catalogue
 from resight.datasets import read_catalogue
-from resight.datasets.kryptonite import PAIR_ID
-from resight.embed import EmbeddedBatch, Failure, embed_all
+from resight.datasets.pair_tables import pairs_of_catalogue
+from resight.embed import Failure
 from resight.errors import InputError
 from resight.pipeline.bundles import bundle_for
+from resight.pipeline.pair_vectors import cosines, photo_vectors
 from resight.store import CatalogueStore
 
 
@@ -69,38 +69,13 @@ def compare_pairs(
         StoreError: when there is no catalogue.
     """
     bundle = bundle_for(CatalogueStore.open(folder), model)
-    pairs = photos if isinstance(photos, Catalogue) else read_catalogue(Path(photos), labels and Path(labels))
-    wanted = _photos_of_pairs(pairs, only)
-    embedded = embed_all(wanted, bundle, strict=strict)
-    ids, scores = _cosines(wanted, embedded)
-    return PairScores(ids, scores, embedded.failures)
-
-
-def _photos_of_pairs(photos: Catalogue, only: Collection[str] | None) -> Catalogue:
-    if PAIR_ID not in photos.frame.columns or not photos.frame[PAIR_ID].count():
-        raise InputError(
-            f"expected pairs of photos in {photos.root}, folders <{PAIR_ID}>/0.jpg and 1.jpg or a table with a "
-            f"column '{PAIR_ID}', found none"
-        )
-    wanted = pl.col(PAIR_ID).is_not_null()
-    chosen = photos.select(wanted if only is None else wanted & pl.col(PAIR_ID).is_in(list(only)))
-    if not len(chosen):
-        raise InputError(f"expected the pairs of the sample in {photos.root}, found none of them")
-    sizes = chosen.frame.group_by(PAIR_ID, maintain_order=True).len().filter(pl.col("len") > 2)
-    if sizes.height:
-        raise InputError(f"expected two photos in the pair '{sizes[PAIR_ID][0]}', found {sizes['len'][0]}")
-    return chosen
-
-
-def _cosines(photos: Catalogue, embedded: EmbeddedBatch) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
-    row_of = {image_id: row for row, image_id in enumerate(embedded.embeddings.image_ids.tolist())}
-    rows: dict[str, list[int]] = {}
-    for image_id, pair in photos.frame.select("image_id", PAIR_ID).iter_rows():
-        rows.setdefault(pair, []).extend([row_of[image_id]] if image_id in row_of else [])
-    ids = tuple(sorted(rows))
-    scores = np.full(len(ids), np.nan)
-    whole = [place for place, pair in enumerate(ids) if len(rows[pair]) == 2]
-    if whole:
-        one, other = (embedded.embeddings.vectors[[rows[ids[place]][side] for place in whole]] for side in (0, 1))
-        scores[whole] = np.einsum("pd,pd->p", one.astype(np.float64), other.astype(np.float64))
-    return ids, scores
+    source = photos if isinstance(photos, Catalogue) else read_catalogue(Path(photos), labels and Path(labels))
+    pairs = pairs_of_catalogue(source)
+    if only is not None:
+        pairs = pairs.select(np.isin(pairs.pair_ids, list(only))).only_paired()
+    if not len(pairs):
+        raise InputError(f"expected the pairs of the sample in {source.root}, found none of them")
+    vectors = photo_vectors(pairs.photos, bundle, strict=strict)
+    order = np.argsort(pairs.pair_ids)
+    scores = cosines(pairs, vectors.embeddings).astype(np.float64)
+    return PairScores(tuple(pairs.pair_ids[order].tolist()), scores[order], vectors.failures)

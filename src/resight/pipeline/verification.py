@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,20 +119,23 @@ class Verification:
 
         return write_verification_page(self, out)
 
-    def write(self, folder: str | Path, sample: str | Path | None = None) -> dict[str, Path]:
-        """Write `pairs.csv`, `submission.csv`, `verification.json` and `report.html` into a folder.
+    def write(self, folder: str | Path, sample: str | Path | None = None) -> Verification:
+        """Write `submission.csv`, `pairs.csv`, `verification.json` and `report.html` into a folder.
+
+        Returns:
+            The same, with a note on each kind of row of the submission that has no answer.
 
         Raises:
             InputError: when the sample is wrong, or the disk refuses.
         """
         place = Path(folder)
-        files = {name: place / name for name in ("submission.csv", "pairs.csv", "verification.json", "report.html")}
-        self.write_submission(files["submission.csv"], sample)
-        write_table(self.table(), files["pairs.csv"])
-        document = json.dumps(self.to_json(with_pairs=False), indent=2, allow_nan=False)
-        write_text(document + "\n", files["verification.json"])
-        self.write_page(files["report.html"])
-        return files
+        submitted = self.write_submission(place / "submission.csv", sample)
+        found = replace(self, notes=(*self.notes, *submitted.notes))
+        write_table(found.table(), place / "pairs.csv")
+        document = json.dumps(found.to_json(with_pairs=False), indent=2, allow_nan=False)
+        write_text(document + "\n", place / "verification.json")
+        found.write_page(place / "report.html")
+        return found
 
 
 def judged_pairs(pairs: PhotoPairs, scores: Floats) -> JudgedPairs:
@@ -153,5 +157,8 @@ def measure_lines(found: PairMeasures) -> list[str]:
         lines.append(f"TAR at FAR {tar.at.target:g}  {said}")
     if found.folds is not None:
         lines.append(f"accuracy over {len(found.folds.folds)} folds  {found.folds.estimate}")
-    lines += [f"{one.column} {one.value}  EER {one.eer}, FNMR {one.fnmr}, FMR {one.fmr}" for one in found.groups]
+    for group in found.groups:
+        rates = {"EER": group.eer, "FNMR": group.fnmr, "FMR": group.fmr}
+        known = (f"{name} {one}" for name, one in rates.items() if not math.isnan(one.value))
+        lines.append(f"{group.column} {group.value}  {', '.join(known)}")
     return lines

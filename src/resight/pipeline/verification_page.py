@@ -109,8 +109,7 @@ def _about(found: Verification) -> dict[str, str]:
 
 
 def _lines(measures: PairMeasures) -> list[_Line]:
-    n = f"{measures.n_genuine:,} genuine and {measures.n_impostor:,} impostor pairs"
-    lines = [_Line(f"EER, {name}", one, n) for name, one in measures.eer.items()]
+    lines = [_Line(f"EER, {name}", one, plural(one.n, "person")) for name, one in measures.eer.items()]
     parts = {"EER against real pairs": measures.eer_real, "EER against forged pairs": measures.eer_fake}
     parts |= {f"EER against {kind}": one for kind, one in measures.kinds.items()}
     lines += [_Line(name, one, plural(one.n, "person")) for name, one in parts.items() if one is not None]

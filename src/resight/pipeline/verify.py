@@ -90,22 +90,10 @@ def verify_pairs(
     calibration, probabilities, notes = calibrated(asked, columns, taught, share_same, must=bool(evidence))
     scores = probabilities if evidence else columns[COSINE].astype(np.float64)
     measures, said = _measured(asked, scores, groups, n_resamples, seed)
-    found = Verification(
-        pairs=asked,
-        model=bundle.model_id,
-        columns=columns,
-        scores=scores,
-        scale="probability" if evidence else COSINE,
-        probabilities=probabilities,
-        calibration=calibration,
-        measures=measures,
-        failures=vectors[0].failures,
-        notes=(*notes, *said),
-        n_embedded=n_embedded,
-    )
-    if out is not None:
-        found.write(out, sample)
-    return found
+    scale, failures = "probability" if evidence else COSINE, vectors[0].failures
+    given = (asked, bundle.model_id, columns, scores, scale, probabilities, calibration, measures, failures)
+    found = Verification(*given, notes=(*notes, *said), n_embedded=n_embedded)
+    return found if out is None else found.write(out, sample)
 
 
 def _read(pairs: str | Path | PhotoPairs, photos: str | Path | None, labels: str | Path | None) -> PhotoPairs:

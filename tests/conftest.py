@@ -20,6 +20,15 @@ def _real_photos() -> Path:
 
 
 @pytest.fixture(scope="session")
+def face_bundle() -> Path:
+    """The bundle of faces that `make models` fetches; tests that need it are skipped, and say so, without it."""
+    folder = Path(os.environ.get("RESIGHT_FACE_BUNDLE", ROOT / "build" / "models" / "faceplugin"))
+    if not (folder / "model.json").is_file():
+        pytest.skip(f"no face models: {folder} is not there (run  make models , which needs npm)")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def real_photos() -> Path:
     """The folder of real, labelled photo sets; tests that need it are skipped, and say so, without it."""
     folder = _real_photos()

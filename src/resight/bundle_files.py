@@ -1,7 +1,8 @@
 """The files of a bundle: read from a folder or a zip, and checked, without running anything.
 
-A bundle holds `model.onnx`, the graph, and `model.json`, what it says of itself; a bundle of faces also
-the graphs that find them. A zip is read where it lies and never unpacked.
+A bundle holds `model.onnx`, the graph, and `model.json`, what it says of itself; one that resight trained also holds
+`learned_photos.txt`, the marks of the photos that it learned, and one of faces the graphs that find them. A zip is read
+where it lies and never unpacked.
 
 An ONNX graph may keep its weights in other files and name them; an engine then reads whatever
 lies there, which no hash of the graph vouches for. The file is a protocol buffer message: fields
@@ -22,12 +23,14 @@ __all__ = [
     "FURTHER",
     "GRAPH",
     "INFO",
+    "LEARNED",
     "FurtherGraph",
     "asks_for_other_files",
     "fields",
     "hash_of",
     "read_graph",
     "read_info",
+    "read_learned",
 ]
 
 GRAPH = "model.onnx"
@@ -36,6 +39,9 @@ GRAPH = "model.onnx"
 INFO = "model.json"
 """The file of a bundle with what it says of itself."""
 
+LEARNED = "learned_photos.txt"
+"""The file of a bundle with the marks of the photos that it learned, one a line; not every bundle has one."""
+
 FurtherGraph = Literal["detector.onnx", "landmarks.onnx"]
 
 FURTHER: tuple[str, ...] = get_args(FurtherGraph)
@@ -43,6 +49,7 @@ FURTHER: tuple[str, ...] = get_args(FurtherGraph)
 
 MAX_GRAPH_BYTES = 2_000_000_000
 MAX_INFO_BYTES = 1_000_000
+MAX_LEARNED_BYTES = 1_000_000_000
 
 _INSIDE: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -96,6 +103,20 @@ def read_info(place: Path) -> bytes:
         InputError: when there is nothing readable.
     """
     return _member(place, INFO, MAX_INFO_BYTES)
+
+
+def read_learned(place: Path) -> frozenset[str] | None:
+    """The marks of the photos that a bundle learned; None when it keeps none.
+
+    Raises:
+        InputError: when what lies there is not a bundle, or the file is no text.
+    """
+    if not _holds(place, LEARNED):
+        return None
+    try:
+        return frozenset(_member(place, LEARNED, MAX_LEARNED_BYTES).decode("ascii").split())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{place}: expected the marks of photos in {LEARNED}, found no such text") from error
 
 
 def hash_of(data: bytes) -> str:
@@ -166,6 +187,16 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     raise ValueError(f"no number at byte {at}")
 
 
+def _holds(place: Path, name: str) -> bool:
+    if place.is_dir():
+        return (place / name).is_file()
+    try:
+        with zipfile.ZipFile(place) as archive:
+            return any(PurePosixPath(entry).name == name for entry in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def _member(place: Path, name: str, max_bytes: int) -> bytes:
     """One file of a bundle. A zip is never unpacked, so nothing in it can reach out of its folder."""
     try:
@@ -189,7 +220,7 @@ def _checked_members(archive: zipfile.ZipFile, place: Path) -> list[str]:
     folders = {PurePosixPath(name).parent for name in names}
     bare = sorted(PurePosixPath(name).name for name in names)
     folder = next(iter(folders), PurePosixPath("."))
-    needed = sorted(name for name in bare if name not in FURTHER)
+    needed = sorted(name for name in bare if name not in (LEARNED, *FURTHER))
     if (
         needed != [INFO, GRAPH]
         or len(set(bare)) < len(bare)
@@ -198,8 +229,8 @@ def _checked_members(archive: zipfile.ZipFile, place: Path) -> list[str]:
         or folder.parts in (("..",), ("/",))
     ):
         raise InputError(
-            f"{place}: expected a zip of {GRAPH} and {INFO} and nothing else, found {names[:5]}; of faces "
-            f"also {' and '.join(FURTHER)}"
+            f"{place}: expected a zip of {GRAPH} and {INFO} and nothing else, found {names[:5]} "
+            f"(only {', '.join((LEARNED, *FURTHER))} may lie beside them)"
         )
     return names
 

@@ -155,7 +155,8 @@ class TestEmbeddings:
         assert run.code == 0, run.err
         assert f"vectors     {N_INDIVIDUALS * 6} made with b7@external-{DIMENSION}" in run.out
         assert f"individuals {N_INDIVIDUALS} " in run.out
-        assert resight("calibrate", "--catalogue", mine, "--goal", "fpir=0.1").code == 0
+        assert f"next: resight calibrate --catalogue {mine} --model b7 --goal fpir=0.01" in run.err
+        assert resight("calibrate", "--catalogue", mine, "--model", "b7", "--goal", "fpir=0.1").code == 0
         run = resight("evaluate", "--catalogue", mine, "--json")
         assert json.loads(run.out)["measures"]["top-1"]["value"] > 0.9
         report = tmp_path / "report.html"

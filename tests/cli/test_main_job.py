@@ -15,6 +15,7 @@ def test_index_twice_adds_only_what_is_new(resight, synthetic, tmp_path):
     assert once["n_embedded"] == once["n_photos"] == once["n_added"] > 0
     assert twice["n_embedded"] == twice["n_added"] == 0
     assert once["layout"].startswith("table")
+    assert f"next: resight calibrate --catalogue {tmp_path / 'c'} --goal fpir=0.01" in first.err
 
 
 def test_a_catalogue_answers_in_a_table_in_json_and_in_csv(resight, calibrated, queries):

@@ -65,7 +65,7 @@ def test_none_is_no_name():
         ("[[heads]]\nkind = 'supcon'\nn_photos_each = 1", "at least 2"),
         ("[validation]\nn_folds = 1", "at least 2"),
         ("heads = []", "at least 1 of them"),
-        ("rerank = true", "expected a key among same, synthetic, validation, heads, found 'rerank'"),
+        ("rerank = true", "expected a key among same, synthetic, learn_from, validation, heads, found 'rerank'"),
     ],
 )
 def test_what_is_wrong_gets_a_sentence(text, said):

@@ -46,6 +46,7 @@ def test_every_loss_reads_and_comes_back(kind):
         ("[[losses]]\nkind = 'arcfaces'", "found 'arcfaces'. Did you mean 'arcface'?"),
         ("[[losses]]\nkind = 'arcface'\n" * 2, "another name for each loss, found 'arcface' twice"),
         ("[[stages]]\nname = 'a'\n[[stages]]\nname = 'a'", "another name for each stage"),
+        ("learn_from = 'train'", 'learn_from: expected "column=value" or "split:name", found "train"'),
         ("[hold_out]\nn_parts = 1", "n_parts of 0 or at least 2"),
         ("[[stages]]\nname = 'a'\npseudo_labels = true", "a stage before the one with pseudo_labels"),
         ("[network]\npooling = 'max'", "found 'max'"),

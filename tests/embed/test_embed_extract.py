@@ -20,13 +20,14 @@ from images.photo_samples import gradient, saved
 from resight.core import Catalogue
 from resight.embed import DEFAULT_BUNDLE, Bundle, FileStat, embed_all, embed_photos
 from resight.errors import ConfigError, ImageError
+from resight.faces import Prepared
 from resight.images import ImageLimits, fingerprint, read_photo, resize
 
 
 class TinyBundle:
     """The mean colours of a 4 x 4 grid, scaled to unit length; counts what it is asked."""
 
-    info = SimpleNamespace(input_side_px=4, dimension=48)
+    info = SimpleNamespace(input_side_px=4, photo_side_px=4, dimension=48)
     model_id = "tiny@0"
     threads = 3
 
@@ -37,6 +38,9 @@ class TinyBundle:
 
     def prepare(self, photo):
         return resize(photo, 4)
+
+    def prepared(self, photo):
+        return Prepared(self.prepare(photo))
 
     def embed(self, pixels):
         with self._lock:

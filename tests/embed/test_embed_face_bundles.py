@@ -244,6 +244,21 @@ def test_the_folder_is_the_users_own(monkeypatch, tmp_path):
     assert added_folder() == tmp_path / "resight" / "models"
 
 
+def test_without_a_home_there_is_what_ships(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("RESIGHT_MODELS")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert added_bundles() == []
+    assert bundle_path().name == DEFAULT_BUNDLE
+    with pytest.raises(UnknownNameError, match="no bundle is called"):
+        bundle_path("other")
+    with pytest.raises(ConfigError, match="expected the folder of your models in RESIGHT_MODELS"):
+        added_folder()
+
+
 def test_a_shipped_name_wins_over_an_added_one(files, home):
     shutil.copytree(add(files).bundle, home / DEFAULT_BUNDLE)
     assert describe(DEFAULT_BUNDLE).face is None
@@ -265,7 +280,18 @@ def test_a_head_learned_on_faces_keeps_what_finds_them(files, tmp_path):
         base="b", method="m", setting="s", photos="p", n_photos=1, n_individuals=1, seed=0, recipe={}, versions={},
         figures={}, baseline={}, gains={},
     )  # fmt: skip
-    with draft_bundle(base, head, learned, "headed", beside=tmp_path) as draft:
+    photos = photos_in(tmp_path / "photos", {"a": [(20, 36, 1)]})
+    with draft_bundle(base, head, learned, "headed", photos, beside=tmp_path) as draft:
         bundle = Bundle.load(draft)
         assert bundle.info.face == describe(base).face
         assert bundle.embed(bundle.prepare(toy_faces.photo_of([(20, 36, 1)]))[None]).shape == (1, 5)
+
+
+def test_all_faces_of_a_photo_are_told_whatever_the_rule(files):
+    bundle = Bundle.load(add(files, face={"several": "refuse"}).bundle)
+    photo = toy_faces.photo_of([(20, 36, 1), (180, 100, 2)])
+    assert len(bundle.find_faces(photo)) == 2
+    with pytest.raises(ImageError, match="one must be alone"):
+        bundle.prepare(photo)
+    with pytest.raises(InputError, match="expected a bundle of faces to find some"):
+        Bundle.load(DEFAULT_BUNDLE).find_faces(photo)

@@ -15,6 +15,7 @@ from PIL import Image
 from images.photo_samples import saved
 from resight.core import Catalogue
 from resight.embed import embed_all, extract
+from resight.faces import Prepared
 from resight.images import pixels_to_decode, read_photo, resize
 from resight.machine import PixelBudget
 
@@ -67,8 +68,11 @@ def test_large_photos_are_decoded_one_after_another_and_give_the_same(tmp_path, 
         rows = pixels.reshape(len(pixels), -1).astype(np.float32) + 1
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
-    info = SimpleNamespace(input_side_px=4, dimension=48)
-    bundle = SimpleNamespace(info=info, model_id="t@0", threads=4, prepare=lambda photo: resize(photo, 4), embed=embed)
+    def prepared(photo):
+        return Prepared(resize(photo, 4))
+
+    info = SimpleNamespace(input_side_px=4, photo_side_px=4, dimension=48)
+    bundle = SimpleNamespace(info=info, model_id="t@0", threads=4, prepared=prepared, embed=embed)
     free = embed_all(catalogue, bundle).embeddings.vectors
     monkeypatch.setattr(extract, "read_photo", watched)
     monkeypatch.setattr(extract, "MAX_PIXELS_IN_HAND", 3000)

@@ -68,7 +68,7 @@ class TestEveryFinder:
 def test_boxes_that_overlap_are_one_face():
     """Two bright patches side by side give two boxes that share most of their area."""
     photo = toy_faces.photo_of(TWO[:1])
-    photo[56:64, 48:56] = 255
+    photo[56:64, 48:56] = 255  # its middle lies 8 px beside the other's
     assert len(Boxes68(*toy_faces.boxes_68()).find(photo)) == 1
 
 
@@ -182,3 +182,20 @@ class TestAligner:
 
 def test_the_door_is_one():
     assert registry.names("face_finders")[:2] == ["yunet", "boxes-68"]
+
+
+def test_a_face_that_fills_its_photo_is_looked_for_with_a_border():
+    """A detector that is blind at the edges, as real ones are."""
+
+    class Blind(Boxes68):
+        def _boxes(self, photo, border=0.0):
+            corners, scores = super()._boxes(photo, border)
+            return (corners, scores) if border else (corners[:0], scores[:0])
+
+    photo = toy_faces.photo_of([])
+    photo[80:120, 100:140] = 255
+    seen = Blind(*toy_faces.boxes_68()).find(photo)
+    assert len(seen) == 1
+    x, y, width, height = seen.boxes[0]
+    np.testing.assert_allclose([x + width / 2, y + height / 2], [120, 100], atol=16)
+    assert width == pytest.approx(48 / 0.6, rel=0.02)

@@ -24,7 +24,7 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.open: list[str] = []
         self.words: list[str] = []
-        self.feed(text)
+        self.feed(text.replace("<wbr>", ""))  # where a word may break; no word of its own
         self.close()
 
     def handle_starttag(self, tag, attrs):

@@ -9,12 +9,15 @@ import textwrap
 import types
 
 import pytest
+from matplotlib.axes import Axes
 
 from oracles.pages import NASTY, Page, require_self_contained, require_sound_links
 from resight.config import SpaceRecipe, TrainRecipe, overridden
 from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError
+from resight.pages.colours import ORANGE
 from resight.train import tune_network
 from resight.train.tuning import Trial, Tuning, tune
+from resight.train.tuning.figures import in_lines, side_by_side
 from resight.train.tuning.page import write_tuning
 
 pytest.importorskip("optuna")
@@ -252,6 +255,36 @@ class TestPage:
             "n_epochs",
         ):
             assert word in said
+
+    def test_of_equal_trials_the_one_called_best_is_marked(self, tmp_path, monkeypatch):
+        plot, marked = Axes.plot, []
+
+        def noted(self, heights, **look):
+            marked.extend([heights[:3]] if look["color"] == ORANGE else [])
+            return plot(self, heights, **look)
+
+        monkeypatch.setattr(Axes, "plot", noted)
+        settings = [
+            {"stages.0.learning_rate": 0.001, "stages.0.n_epochs": n, "losses.0": {"kind": "triplet"}}
+            for n in (2, 12, 7)
+        ]
+        found = Tuning(tmp_path, SPACE, tuple(map(Trial, (1, 2, 3), ["done"] * 3, settings, [0.4, 0.5, 0.5])))
+        side_by_side(found)
+        assert found.best.number == 2
+        assert marked == [[pytest.approx(0.5), 1.0, 1.0]]
+
+    def test_names_break_between_words(self, study):
+        text = (study.folder / "tuning.html").read_text("utf-8")
+        assert "stages.<wbr>0.<wbr>learning_<wbr>rate" in text
+        for name in (
+            "stages.0.backbone_learning_rate",
+            "OSCR",
+            "averyveryverylongword.x",
+            "two words of a measure",
+            "",
+        ):
+            assert in_lines(name).replace("\n", "").replace(" ", "") == name.replace(" ", "")
+        assert in_lines("averyveryverylongword.x").splitlines() == ["averyveryverylongword.", "x"]
 
     def test_what_is_strange_is_escaped(self, tmp_path):
         parameters = [{"kind": "choice", "key": NASTY[0], "choices": [*NASTY]}]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from resight.cli.identify import tell_decisions, tell_indexed
+from resight.cli.identify import tell_decisions, tell_indexed, tell_next
 from resight.cli.options import Folder, Json, Labels, Layout, Who
 from resight.cli.submission import Format, Out, Sample, form_to_fill, tell_submission
 from resight.errors import InputError
@@ -45,6 +45,7 @@ def index(
         vectors, catalogue, names=names, model_name=model_name, labels=labels, photos=photos, layout=layout, who=who
     )
     tell_indexed(done, as_json=as_json)
+    tell_next(done, catalogue, model_name)
 
 
 @app.command()

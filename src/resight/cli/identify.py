@@ -59,6 +59,7 @@ def index(
 
     done = index_photos(photos, catalogue, labels=labels, layout=layout, model=model, strict=strict, who=who)
     tell_indexed(done, as_json=as_json)
+    tell_next(done, catalogue, model)
 
 
 def tell_indexed(done: Indexed, *, as_json: bool) -> None:
@@ -76,6 +77,13 @@ def tell_indexed(done: Indexed, *, as_json: bool) -> None:
         typer.echo("note: no photo has a name; label them by folders or by a table with a column 'identity'", err=True)
     typer.echo(f"individuals {done.n_identities} in the catalogue ({done.n_relabelled} photos relabelled)")
     typer.echo(f"vectors     {done.n_embedded} made with {done.model}")
+
+
+def tell_next(done: Indexed, catalogue: Path, model: str | None = None) -> None:
+    """Print the command that comes after indexing, once somebody is named."""
+    if done.n_identities:
+        by = "" if model is None else f" --model {model}"
+        typer.echo(f"next: resight calibrate --catalogue {catalogue}{by} --goal fpir=0.01", err=True)
 
 
 def calibrate(

@@ -10,6 +10,7 @@ import typer
 
 from resight.cli.add_model import add_model
 from resight.cli.options import Json
+from resight.errors import ResightError
 
 app = typer.Typer(help="The model bundles and their licences.", no_args_is_help=True)
 
@@ -24,7 +25,11 @@ def list_models() -> None:
 
     shipped = shipped_bundles()
     for name in [*shipped, *(name for name in added_bundles() if name not in shipped)]:
-        info = describe(name)
+        try:
+            info = describe(name)
+        except ResightError as error:  # one broken bundle hides no other
+            typer.echo(f"broken: {name}: {error}", err=True)
+            continue
         marks = [
             "" if name in shipped else "added",
             "" if info.face is None else f"faces by {info.face.finder}",

@@ -14,7 +14,7 @@ from resight.config.loss_options import (
     SupConPull,
     TripletPull,
 )
-from resight.config.options import NamedOptions, Names, Options, named_twice
+from resight.config.options import LearnFrom, NamedOptions, Names, Options, named_twice
 from resight.config.recipe import Recipe
 
 Count = Annotated[int, Field(ge=1)]
@@ -190,6 +190,9 @@ class HeadRecipe(Recipe):
             that differ there are learned as two.
         synthetic: of the photos that the column `is_synthetic` marks: "negatives" learns those of a person as someone
             else, "leave-out" leaves them out.
+        learn_from: only these photos are learned from, so that the others can judge: "column=value", such as
+            "split=train", or several values with commas between; or "split:name", the train side of a kept split.
+            Default: all.
         validation: how the heads are judged.
         heads: what is tried; each has a name of its own.
 
@@ -209,6 +212,7 @@ class HeadRecipe(Recipe):
 
     same: Names[Name] = ()
     synthetic: Literal["negatives", "leave-out"] = "negatives"
+    learn_from: LearnFrom | None = None
     validation: ValidationOptions = ValidationOptions()
     heads: Annotated[Names[HeadOptions], Field(min_length=1)] = (WhiteningOptions(), LdaOptions())
 

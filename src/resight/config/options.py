@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _selection(text: str) -> str:
+    if not re.fullmatch(r"split:.+|[^=:]+=.+", text):
+        raise ValueError(f'expected "column=value" or "split:name", found "{text}"')
+    return text
+
+
+LearnFrom = Annotated[str, AfterValidator(_selection)]
+"""Which photos are learned from: "column=value,value", or "split:name", the train side of a kept split."""
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from resight.config.augmentation import AugmentationOptions, Share
 from resight.config.loss_options import ArcFaceLoss, LossOptions
-from resight.config.options import Names, Options, named_twice
+from resight.config.options import LearnFrom, Names, Options, named_twice
 from resight.config.recipe import Recipe
 
 Count = Annotated[int, Field(ge=1)]
@@ -180,6 +180,9 @@ class TrainRecipe(Recipe):
 
     Args:
         same: columns in which photos must agree to be alike, such as the side.
+        learn_from: only these photos are learned from, so that the others can judge: "column=value", such as
+            "split=train", or several values with commas between; or "split:name", the train side of a kept split.
+            Default: all.
         network: what is trained.
         photos: on which photos.
         sampling: in which proportions.
@@ -205,6 +208,7 @@ class TrainRecipe(Recipe):
     shipped: ClassVar[str] = "individuals"
 
     same: Names[Name] = ()
+    learn_from: LearnFrom | None = None
     network: NetworkOptions = NetworkOptions()
     photos: PhotoOptions = PhotoOptions()
     sampling: SamplingOptions = SamplingOptions()

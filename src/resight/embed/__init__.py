@@ -9,7 +9,7 @@ from resight.embed.bundle import (
     describe,
 )
 from resight.embed.extract import EmbeddedBatch, FileStat, embed_all, embed_photos
-from resight.embed.learned import Learned
+from resight.embed.learned import Learned, learned_mark
 from resight.embed.linear_head import LinearHead, with_head
 from resight.embed.places import (
     DEFAULT_BUNDLE,
@@ -41,6 +41,7 @@ __all__ = [
     "embed_all",
     "embed_photos",
     "hash_of",
+    "learned_mark",
     "shipped_bundles",
     "shipped_folder",
     "with_head",

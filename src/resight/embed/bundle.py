@@ -24,7 +24,7 @@ from resight.bundle_files import GRAPH, INFO, hash_of, read_graph, read_info
 from resight.embed.learned import Learned
 from resight.embed.places import DEFAULT_BUNDLE, bundle_path
 from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError
-from resight.faces import ALIGNING, FaceAligner, FaceInfo, Prepared
+from resight.faces import ALIGNING, FaceAligner, FaceInfo, Faces, Prepared
 from resight.images import READING, ResizeMode, resize
 from resight.machine import usable_cores
 
@@ -204,6 +204,18 @@ class Bundle:
         if self._aligner is None:
             return Prepared(resize(photo, self._info.input_side_px, self._info.resize))
         return self._aligner.prepare(photo, self._info.input_side_px)
+
+    def find_faces(self, photo: npt.NDArray[np.uint8]) -> Faces:
+        """The faces of a photo, (H, W, 3) uint8 RGB, the surest first; all of them, whatever the rule.
+
+        Raises:
+            InputError: when this is no bundle of faces.
+        """
+        if self._aligner is None:
+            raise InputError(
+                f"expected a bundle of faces to find some, found {self.model_id}, which is for whole photos"
+            )
+        return self._aligner.find(photo)
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(B, S, S, 3) uint8 RGB → (B, D) float32 of unit length; B may be 0.

@@ -11,6 +11,14 @@ Text = Annotated[str, Field(min_length=1)]
 Figure = dict[str, float | int | None]
 
 
+_MARK_LETTERS = 16
+
+
+def learned_mark(content: str) -> str:
+    """What a bundle keeps of a photo that it learned: the first 64 bits of its file's fingerprint, in hexadecimal."""
+    return content[:_MARK_LETTERS]
+
+
 class Learned(BaseModel):
     """The part of `model.json` on what was learned, on what, and how good it is.
 

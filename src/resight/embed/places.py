@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from resight.bundle_files import INFO
-from resight.errors import UnknownNameError
+from resight.errors import ConfigError, UnknownNameError
 
 __all__ = ["DEFAULT_BUNDLE", "added_bundles", "added_folder", "bundle_path", "shipped_bundles", "shipped_folder"]
 
@@ -29,16 +29,28 @@ def shipped_folder() -> Path:
 
 def added_bundles() -> list[str]:
     """The names of the bundles that `resight models add` put into `added_folder`."""
-    return _names_in(added_folder())
+    try:
+        return _names_in(added_folder())
+    except ConfigError:  # a process without a home has added none
+        return []
 
 
 def added_folder() -> Path:
     """The folder that holds the bundles that the user added; it need not be there.
 
     It is what the environment's RESIGHT_MODELS says, else the place for a user's data on this system.
+
+    Raises:
+        ConfigError: when neither is known.
     """
     said = os.environ.get(_FOLDER_VARIABLE, "").strip()
-    return Path(said).expanduser() if said else _user_data() / "resight" / "models"
+    try:
+        return Path(said).expanduser() if said else _user_data() / "resight" / "models"
+    except RuntimeError as error:
+        raise ConfigError(
+            f"expected the folder of your models in {_FOLDER_VARIABLE}, or a home folder, found neither: set the first",
+            key=_FOLDER_VARIABLE,
+        ) from error
 
 
 def bundle_path(name_or_path: str | Path = DEFAULT_BUNDLE) -> Path:
@@ -47,14 +59,14 @@ def bundle_path(name_or_path: str | Path = DEFAULT_BUNDLE) -> Path:
     Raises:
         UnknownNameError: when there is neither such a bundle nor such a path.
     """
-    shipped, added = shipped_bundles(), added_bundles()
     if isinstance(name_or_path, str):
-        for names, folder in ((shipped, shipped_folder()), (added, added_folder())):
-            if name_or_path in names:
-                return folder / name_or_path
+        if name_or_path in shipped_bundles():
+            return shipped_folder() / name_or_path
+        if name_or_path in added_bundles():
+            return added_folder() / name_or_path
     path = Path(name_or_path)
     if not path.exists():
-        raise UnknownNameError("bundle", str(name_or_path), [*shipped, *added])
+        raise UnknownNameError("bundle", str(name_or_path), [*shipped_bundles(), *added_bundles()])
     return path
 
 
@@ -63,9 +75,9 @@ def _names_in(folder: Path) -> list[str]:
 
 
 def _user_data() -> Path:
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     if sys.platform == "darwin":
-        return home / "Library" / "Application Support"
-    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+        return Path.home() / "Library" / "Application Support"
+    windows = sys.platform == "win32"
+    said = os.environ.get("LOCALAPPDATA" if windows else "XDG_DATA_HOME", "").strip()
+    below = Path("AppData", "Local") if windows else Path(".local", "share")
+    return Path(said) if said else Path.home() / below

@@ -2,12 +2,13 @@
 
 The first is of the kind "Ultra-Light-Fast-Generic-Face-Detector" (slim or RFB, 320 px): (1, 3, 240, 320) →
 scores (1, N, 2) and boxes (1, N, 4), left, top, right and bottom as shares of the picture. The second takes
-(1, 1, 64, 64) grey, the box made square around its middle with the side of its height, and gives (1, 136):
+(1, 1, 64, 64) grey, the box made square around its middle with the side of 1.1 times its height, and gives (1, 136):
 x and y of the 68 points of iBUG 300-W as shares of that square. Both are what the npm package
 `faceplugin-face-recognition-js` carries (MIT).
 
 The photo keeps its proportions and is filled up with grey: stretched to 4:3 instead, as that package does
-it, a portrait is found less often and its points lie worse.
+it, a portrait is found less often and its points lie worse. A photo on which nothing is found is looked at
+once more with a border, as a face that fills its photo looks like none.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ __all__ = ["Boxes68"]
 _WIDTH_PX, _HEIGHT_PX = 320, 240
 _CROP_PX = 64
 _FILL = 127
+_BORDER = 0.25
+_GROWTH = 1.1  # of 1.0 to 1.4, the fewest errors on persons of whom no reported pair is
 _LARGEST_OVERLAP = 0.4
 _FARTHEST = 2.0  # of a corner, as a share of the picture
 _SMALLEST_SIDE_PX = 4.0  # on the small picture: there is nothing to see in less
@@ -61,6 +64,8 @@ class Boxes68:
         """The faces of a photo, (H, W, 3) uint8 RGB, the surest first; boxes that overlap are one face."""
         corners, scores = self._boxes(photo)
         if not len(scores):
+            corners, scores = self._boxes(photo, _BORDER)
+        if not len(scores):
             return Faces.none()
         points = np.stack([self.points(photo, one) for one in corners])
         return Faces(np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]), points, scores)
@@ -68,8 +73,8 @@ class Boxes68:
     def points(self, photo: Photo, corners: npt.ArrayLike) -> Floats:
         """(5, 2) px: the points of the face in a box of left, top, right and bottom."""
         left, top, right, bottom = (float(number) for number in np.asarray(corners))
-        side = max(1, round(bottom - top))
-        corner = np.array([round((left + right - side) / 2), round(top)])
+        side = max(1, round((bottom - top) * _GROWTH))
+        corner = np.array([round((left + right - side) / 2), round((top + bottom - side) / 2)])
         crop = _grey_square(photo, int(corner[0]), int(corner[1]), side)
         (found,) = self._locate((crop[None, None] / 256).astype(np.float32))
         if found.size != 136:
@@ -77,13 +82,20 @@ class Boxes68:
         places = found.reshape(68, 2) * side + corner
         return np.stack([places[list(rows)].mean(axis=0) for rows in _FIVE]).astype(np.float32)
 
-    def _boxes(self, photo: Photo) -> tuple[Floats, Floats]:
-        """(F, 4) left, top, right, bottom and (F,) scores, falling; what overlaps a surer box is left out."""
+    def _boxes(self, photo: Photo, border: float = 0.0) -> tuple[Floats, Floats]:
+        """(F, 4) left, top, right, bottom and (F,) scores, falling; what overlaps a surer box is left out.
+
+        Args:
+            photo: (H, W, 3).
+            border: around it, as a share of its longer side.
+        """
         height, width = photo.shape[:2]
-        size = min(_WIDTH_PX / width, _HEIGHT_PX / height)
+        edge = border * max(height, width)
+        size = min(_WIDTH_PX / (width + 2 * edge), _HEIGHT_PX / (height + 2 * edge))
+        start = int(edge * size)
         across, down = max(1, round(width * size)), max(1, round(height * size))
         picture = np.full((_HEIGHT_PX, _WIDTH_PX, 3), _FILL, np.uint8)
-        picture[:down, :across] = scaled(photo, across, down)
+        picture[start : start + down, start : start + across] = scaled(photo, across, down)
         batch = np.ascontiguousarray(((picture - np.float32(127)) / np.float32(128)).transpose(2, 0, 1)[None])
         scores, boxes = _outputs(self._detect(batch))
         # Rows that are no box, far outside, or too small to show a face are nothing.
@@ -94,7 +106,7 @@ class Boxes68:
         rows = rows[np.argsort(-scores[rows], kind="stable")]
         kept = rows[_apart(corners[rows])]
         back = np.array([width / across, height / down] * 2, np.float32)
-        return corners[kept] * back, scores[kept]
+        return (corners[kept] - np.float32(start)) * back, scores[kept]
 
 
 def _outputs(found: list[npt.NDArray[np.float32]]) -> tuple[Floats, Floats]:

@@ -127,7 +127,7 @@ def ablated(whole: RerankedMethod, protocol: str, asked: Setting) -> Ablation:
         trials = list(PROTOCOLS[protocol](method, asked))
         return summed_up(protocol, catalogue, embeddings.model, trials, asked.seed, scale)
 
-    steps = [Step("embedding alone", judged(PlainMethod(catalogue, embeddings), PLAIN_SCALE), 0.0)]
+    steps = [Step("embedding alone", judged(PlainMethod(catalogue, embeddings, whole.unseen), PLAIN_SCALE), 0.0)]
     for n in range(1, len(names) + 1):
         method = whole.first(n)
         name = names[0] if n == 1 else f"+ {names[n - 1]}"

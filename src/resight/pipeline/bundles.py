@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from resight.datasets.precomputed import is_external
-from resight.embed import Bundle, bundle_path, describe, shipped_bundles
+from resight.embed import Bundle, bundle_path, shipped_bundles
 from resight.errors import StoreError
 from resight.store import CatalogueStore
 
@@ -59,18 +59,10 @@ def keep_bundle(store: CatalogueStore, model: str | Path | None) -> Bundle:
     return bundle
 
 
-def learned_notes(store: CatalogueStore, model: str) -> tuple[str, ...]:
-    """A sentence when a model of a catalogue was trained by resight: it may have learned the photos it is judged by."""
-    place = store.folder / _FOLDER / Path(model).name
-    learned = describe(place).learned if place.exists() else None
-    if learned is None:
-        return ()
-    sentence = (
-        f"The model was trained on {learned.n_photos} photos of {learned.n_individuals} individuals. Where these are "
-        "among the photos it is judged by here, scores are better than those of new photos will be, and promises too "
-        "good: judge it by individuals that it never saw."
-    )
-    return (sentence,)
+def kept_bundle(store: CatalogueStore, model: str) -> Path | None:
+    """The copy of a bundle in the catalogue, by its fingerprint; None where none is kept."""
+    place = store.folder / _FOLDER / Path(model).name  # leads to nothing outside
+    return place if place.exists() else None
 
 
 def _copy(source: Path, kept: Path) -> None:

@@ -11,10 +11,11 @@ import numpy as np
 from resight.config import RerankRecipe
 from resight.core import Catalogue, Embeddings, OperatingPoint
 from resight.decide import Goal, Groups, calibrate
-from resight.pipeline.bundles import learned_notes, model_of
+from resight.pipeline.bundles import model_of
 from resight.pipeline.gallery import encounter_notes, fingerprint, labelled_gallery, require_columns, values_of
 from resight.pipeline.reranking import keep_fusion, reranked_method
 from resight.pipeline.self_search import SelfSearch, self_search
+from resight.pipeline.unseen import unseen_notes, unseen_photos
 from resight.store import CatalogueStore
 
 
@@ -58,7 +59,12 @@ def calibrate_catalogue(
     gallery, embeddings = labelled_gallery(store, model_of(store, model))
     require_columns(gallery, [*same, *([] if per is None else [per])])
     if rerank is None:
-        prepared, searches = None, self_search(gallery, embeddings, same=same, seed=seed)
+        prepared, searches = (
+            None,
+            self_search(
+                gallery, embeddings, same=same, unseen=unseen_photos(store, gallery, embeddings.model), seed=seed
+            ),
+        )
     else:
         method = reranked_method(store, gallery, embeddings, rerank, distractors)
         same = tuple(dict.fromkeys((*same, *rerank.same)))
@@ -66,7 +72,7 @@ def calibrate_catalogue(
         searches = prepared.self_search()
     point = fit(searches, gallery, embeddings, wanted, same=same, per=per, share_new=share_new, seed=seed)
     told = () if prepared is None else (prepared.fusion.summary.in_short,)
-    notes = (*encounter_notes(gallery), *learned_notes(store, embeddings.model), *told)
+    notes = (*encounter_notes(gallery), *unseen_notes(store, gallery, embeddings.model), *told)
     point = replace(point, notes=(*point.notes, *notes))
     store.save_operating_point(point)
     if prepared is not None:  # only now: a fusion without its operating point would be of no use

@@ -28,11 +28,12 @@ from resight.evaluate import (
     oscr,
     per_individual,
 )
-from resight.pipeline.bundles import learned_notes, model_of
+from resight.pipeline.bundles import model_of
 from resight.pipeline.gallery import encounter_notes, labelled_gallery, require_columns
 from resight.pipeline.methods import SCALE, Method, PlainMethod
 from resight.pipeline.reranking import reranked_method
 from resight.pipeline.trials import PROTOCOLS, Setting, Trial
+from resight.pipeline.unseen import unseen_notes, unseen_photos
 from resight.search.gallery import SCALE as PLAIN_SCALE
 from resight.store import CatalogueStore
 
@@ -161,12 +162,12 @@ def evaluate_catalogue(
         Goal.parse(goal), tuple(same), share_new, column, gallery, queries, share_strangers, n_repeats, seed, per
     )
     store, catalogue, embeddings = judged_gallery(folder, model, protocol, setting)
-    method: Method = PlainMethod(catalogue, embeddings)
+    method: Method = PlainMethod(catalogue, embeddings, unseen_photos(store, catalogue, embeddings.model))
     if rerank is not None:
         method = reranked_method(store, catalogue, embeddings, rerank, distractors)
     trials = list(PROTOCOLS[protocol](method, setting))
     found = summed_up(protocol, catalogue, embeddings.model, trials, seed, PLAIN_SCALE if rerank is None else SCALE)
-    return replace(found, notes=(*found.notes, *learned_notes(store, embeddings.model)))
+    return replace(found, notes=(*found.notes, *unseen_notes(store, catalogue, embeddings.model)))
 
 
 def judged_gallery(

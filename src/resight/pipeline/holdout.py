@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from resight.core import Catalogue, Embeddings
+from resight.core import Catalogue
 from resight.decide import Goal
 from resight.errors import InputError
 from resight.pages.wording import plural
@@ -19,6 +19,7 @@ from resight.pipeline.gallery import labelled_gallery, require_columns
 from resight.pipeline.methods import PlainMethod
 from resight.pipeline.splits import side_of
 from resight.pipeline.trials import Setting, Trial, trial
+from resight.pipeline.unseen import unseen_notes, unseen_photos
 from resight.store import CatalogueStore, Look, StoredSplit
 
 
@@ -78,12 +79,14 @@ def judge_holdout(
         StoreError: when there is no catalogue, or the look cannot be logged.
     """
     setting = Setting(Goal.parse(goal), tuple(same), share_new, seed=seed, per=per)
+    asked = {"goal": goal, "same": list(same), "per": per, "share_new": share_new, "seed": seed}
     store = CatalogueStore.open(folder)
     split = store.splits.named(name)
     catalogue, embeddings = labelled_gallery(store, model_of(store, model))
     require_columns(catalogue, [*same, *([] if per is None else [per])])
     sides = store.splits.sides(name)
-    trials = list(_trials(catalogue, embeddings, split, sides, setting))
+    method = PlainMethod(catalogue, embeddings, unseen_photos(store, catalogue, embeddings.model))
+    trials = list(_trials(method, split, sides, setting))
     placed = catalogue.select(np.array([image_id in sides for image_id in catalogue.frame["image_id"]], dtype=bool))
     found = summed_up(f"{split.kind} holdout", placed, embeddings.model, trials, seed)
     points = [one.point for one in trials if one.point is not None]
@@ -91,27 +94,19 @@ def judge_holdout(
         name,
         who=who,
         model=embeddings.model,
-        settings={
-            "goal": goal,
-            "same": list(same),
-            "per": per,
-            "share_new": share_new,
-            "seed": seed,
-            "thresholds": [point.threshold for point in points],
-            "fitted_on": [point.fitted_on for point in points],
-        },
+        settings=asked
+        | {"thresholds": [one.threshold for one in points], "fitted_on": [one.fitted_on for one in points]},
         figures={measure: estimate.value for measure, estimate in found.measures.items()},
     )
     notes = (*found.notes, *_strayed(catalogue, store.catalogue(), sides, len(placed)))
+    notes = (*notes, *unseen_notes(store, placed, embeddings.model))
     parts = {one.name: getattr(found, one.name) for one in fields(found)}
     return HoldoutEvaluation(**{**parts, "notes": notes}, look=look)
 
 
-def _trials(
-    catalogue: Catalogue, embeddings: Embeddings, split: StoredSplit, sides: dict[str, str], setting: Setting
-) -> Iterator[Trial]:
+def _trials(method: PlainMethod, split: StoredSplit, sides: dict[str, str], setting: Setting) -> Iterator[Trial]:
     n_folds = split.settings.get("n_folds")
-    method = PlainMethod(catalogue, embeddings)
+    catalogue = method.catalogue
     for fold in [None] if n_folds is None else range(1, n_folds + 1):
         answer, ask = (side_of(catalogue, split, sides, side, fold) for side in ("train", "test"))
         for side, rows in (("train", answer), ("test", ask)):

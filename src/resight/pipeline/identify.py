@@ -20,6 +20,7 @@ from resight.pipeline.bundles import bundle_for, external_model_of
 from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
 from resight.pipeline.reranking import Compared, Reranker, has_fusion
 from resight.pipeline.self_search import N_CANDIDATES, who_may_answer
+from resight.pipeline.unseen import unseen_photos
 from resight.pipeline.vector_contents import contents_of
 from resight.search import choose
 from resight.store import CatalogueStore
@@ -79,6 +80,7 @@ class Identifier:
         bundle: the model that made them; None when they were made elsewhere.
         point: where the line between known and new is drawn.
         reranker: weighs more than the embedding; None for the embedding alone.
+        unseen: (N,) the photos of the gallery that the model never learned; None when it learned none of them.
 
     Raises:
         InputError: when the gallery and its vectors do not fit each other.
@@ -98,6 +100,7 @@ class Identifier:
         bundle: Bundle | None,
         point: OperatingPoint,
         reranker: Reranker | None = None,
+        unseen: np.ndarray | None = None,
     ) -> None:
         if bundle is not None:
             embeddings.require_same_model(bundle.model_id)
@@ -114,6 +117,7 @@ class Identifier:
         self.bundle = bundle
         self.point = point
         self.reranker = reranker
+        self.unseen = unseen
         self.searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_))
 
     @classmethod
@@ -141,7 +145,8 @@ class Identifier:
             if reranker is not None or not has_fusion(store):
                 raise
             raise NotFittedError(f"{error}; or identify with  --rerank, for which there is one") from None
-        return cls(gallery, embeddings, bundle, point, reranker)
+        unseen = unseen_photos(store, gallery, embeddings.model)
+        return cls(gallery, embeddings, bundle, point, reranker, unseen)
 
     def identify(
         self,

@@ -19,7 +19,7 @@ from resight.pipeline.self_search import (
     N_CANDIDATES,
     SAME_PHOTO,
     SelfSearch,
-    drawn_rows,
+    asking_rows,
     has_mate,
     self_search,
     who_may_answer,
@@ -32,7 +32,16 @@ from resight.rerank.labelled_pairs import LabelledPairs
 from resight.search import choose
 from resight.store import CatalogueStore
 
-__all__ = ["FusedGallery", "Method", "PlainMethod", "Prepared", "RerankedMethod", "background_of", "fused_matches"]
+__all__ = [
+    "FusedGallery",
+    "Method",
+    "PlainMethod",
+    "Prepared",
+    "RerankedMethod",
+    "background_of",
+    "fused_matches",
+    "unseen_of",
+]
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -74,6 +83,11 @@ class Method(Protocol):
         """Their vectors."""
         ...
 
+    @property
+    def unseen(self) -> Mask | None:
+        """(N,) the photos that the model never learned; None when it learned none of them."""
+        ...
+
     def prepare(self, answer: Rows, same: Sequence[str], seed: int) -> Prepared:
         """The method with some of the photos as its gallery."""
         ...
@@ -86,10 +100,12 @@ class PlainMethod:
     Args:
         catalogue: labelled photos.
         embeddings: one vector per photo, in the same order.
+        unseen: (N,) the photos that the model never learned; None when it learned none of them.
     """
 
     catalogue: Catalogue
     embeddings: Embeddings
+    unseen: Mask | None = None
 
     def prepare(self, answer: Rows, same: Sequence[str], seed: int) -> Prepared:
         """The gallery of those rows; nothing is learnt."""
@@ -105,7 +121,7 @@ class _Plain:
 
     def self_search(self) -> SelfSearch:
         gallery, vectors = self.method.catalogue.select(self.answer), self.method.embeddings.select(self.answer)
-        return self_search(gallery, vectors, same=self.same, seed=self.seed)
+        return self_search(gallery, vectors, same=self.same, unseen=unseen_of(self.method, self.answer), seed=self.seed)
 
     def search(self, ask: Rows, rule: Eligibility) -> Matches:
         names = self.method.catalogue.select(self.answer).column("identity").astype(np.str_)
@@ -130,6 +146,7 @@ class RerankedMethod:
         comparer: the recipe's scorers, built on that side twice.
         background: those of the photos that keypoints are held against.
         cohort: vectors of photos of nobody in the catalogue.
+        unseen: (N,) the photos that the model never learned; None when it learned none of them.
     """
 
     recipe: RerankRecipe
@@ -137,6 +154,7 @@ class RerankedMethod:
     comparer: Comparer
     background: Side
     cohort: Embeddings | None = None
+    unseen: Mask | None = None
     _last: list[tuple[bytes, tuple[str, ...], int, FusedGallery]] = field(default_factory=list, init=False)
 
     @classmethod
@@ -147,6 +165,7 @@ class RerankedMethod:
         embeddings: Embeddings,
         store: CatalogueStore | None = None,
         cohort: Embeddings | None = None,
+        unseen: Mask | None = None,
     ) -> RerankedMethod:
         """The method for a catalogue; finds what is lacking on its photos.
 
@@ -158,7 +177,7 @@ class RerankedMethod:
         side = Side(catalogue, embeddings, store)
         background = background_of(recipe, side)
         scorers = build_scorers(recipe, Built(side, side, background, cohort))
-        return cls(recipe, side, Comparer(recipe, scorers, remember=True), background, cohort)
+        return cls(recipe, side, Comparer(recipe, scorers, remember=True), background, cohort, unseen)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -213,7 +232,7 @@ class FusedGallery:
     def fitted(cls, method: RerankedMethod, answer: Rows, same: tuple[str, ...], seed: int) -> FusedGallery:
         """Compare the gallery with itself, and fit the fusion."""
         gallery = method.catalogue.select(answer)
-        rows = drawn_rows(len(gallery), seed=seed)
+        rows = asking_rows(unseen_of(method, answer), seed=seed)
         part = Side(gallery, method.embeddings.select(answer))
         asking = Side(gallery.select(rows), part.embeddings.select(rows))
         rule = who_may_answer(asking.catalogue, gallery, same=same)
@@ -325,6 +344,11 @@ def fused_matches(
         return found
     certain = np.clip(found.scores.astype(np.float64), 1e-12, 1 - 1e-7)
     return replace(found, scores=np.log(certain / (1 - certain)).astype(np.float32))
+
+
+def unseen_of(method: Method, rows: Rows) -> Mask:
+    """(n,) whether the model never learned these photos of a method."""
+    return np.ones(len(rows), dtype=bool) if method.unseen is None else method.unseen[rows]
 
 
 def background_of(recipe: RerankRecipe, gallery: Side) -> Side:

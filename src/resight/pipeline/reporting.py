@@ -120,7 +120,9 @@ def _row(identifier: Identifier, found: Identification, place: int, truth: str |
 def _known_of(identifier: Identifier) -> tuple[Searches | None, Stated | None, tuple[str, ...]]:
     """The gallery's own searches on the scale of the operating point, what was stated of them, and what is lacking."""
     if identifier.reranker is None:
-        searches = self_search(identifier.gallery, identifier.embeddings, same=identifier.point.same)
+        searches = self_search(
+            identifier.gallery, identifier.embeddings, same=identifier.point.same, unseen=identifier.unseen
+        )
         return searches.summary(), None, ()
     evidence = identifier.reranker.evidence()
     return (None, None, (_LACKING,)) if evidence is None else (evidence.searches, evidence.stated, ())

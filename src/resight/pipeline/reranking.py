@@ -28,6 +28,7 @@ from resight.pipeline.methods import SCALE, FusedGallery, RerankedMethod, fused_
 from resight.pipeline.scorers import Built, build_scorers
 from resight.pipeline.self_search import N_CANDIDATES
 from resight.pipeline.sides import Side
+from resight.pipeline.unseen import unseen_photos
 from resight.rerank.cohort import Cohort
 from resight.rerank.fusion import Fusion
 from resight.store import CatalogueStore
@@ -65,7 +66,8 @@ def reranked_method(
         InputError: when there is no photo among the distractors, or a scorer lacks what it needs.
     """
     recipe, cohort = _with_distractors(store, embeddings.model, recipe, distractors)
-    return RerankedMethod.of(recipe, catalogue, embeddings, store, cohort)
+    unseen = unseen_photos(store, catalogue, embeddings.model)
+    return RerankedMethod.of(recipe, catalogue, embeddings, store, cohort, unseen)
 
 
 def distractor_vectors(bundle: Bundle, folder: str | Path) -> Embeddings:

@@ -18,6 +18,9 @@ N_CANDIDATES = 10
 MAX_SEARCHES = 20_000
 """Photos of a gallery that ask it at most."""
 
+ENOUGH = 50
+"""Photos that a model never learned, at least, that a threshold can rest on."""
+
 SAME_PHOTO = ("image_id", "encounter", "content")
 """What a photo may not share with one that answers for it."""
 
@@ -51,6 +54,7 @@ def self_search(
     embeddings: Embeddings,
     *,
     same: Sequence[str] = (),
+    unseen: npt.NDArray[np.bool_] | None = None,
     k: int = N_CANDIDATES,
     max_searches: int = MAX_SEARCHES,
     seed: int = 0,
@@ -63,13 +67,14 @@ def self_search(
         gallery: labelled photos.
         embeddings: one vector per photo of `gallery`, in its order.
         same: columns in which a candidate must agree with the query (side, species).
+        unseen: (N,) the photos that the model never learned; only these ask, where they are enough. None: all.
         k: candidates per search, each another individual.
         max_searches: of a larger gallery this many photos are drawn as queries.
         seed: of that draw.
     """
     identities = gallery.column("identity").astype(np.str_)
     searcher, _ = choose(embeddings, identities)
-    rows = drawn_rows(len(gallery), max_searches, seed)
+    rows = asking_rows(np.ones(len(gallery), dtype=bool) if unseen is None else unseen, max_searches, seed)
     queries, vectors = gallery.select(rows), embeddings.select(rows)
     rule = who_may_answer(queries, gallery, same=same)
     mated = has_mate(queries, gallery, rule)
@@ -110,6 +115,21 @@ def has_mate(queries: Catalogue, gallery: Catalogue, rule: Eligibility) -> npt.N
             allowed &= (theirs[mates] == codes[query]) | (theirs[mates] < 0) | (codes[query] < 0)
         answer[query] = bool(allowed.any())
     return answer
+
+
+def asking_rows(unseen: npt.NDArray[np.bool_], at_most: int = MAX_SEARCHES, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Who of a gallery asks: photos that the model never learned, where these are `ENOUGH`, else any; rising.
+
+    A photo that a model learned finds its mates better than a new one will, so that thresholds and weights that
+    rest on it promise too much.
+    """
+    rows = np.flatnonzero(unseen) if is_enough(unseen) else np.arange(len(unseen))
+    return rows[drawn_rows(len(rows), at_most, seed)]
+
+
+def is_enough(unseen: npt.NDArray[np.bool_]) -> bool:
+    """Whether those photos of a gallery that the model never learned can ask for all."""
+    return int(unseen.sum()) >= ENOUGH
 
 
 def drawn_rows(n: int, at_most: int = MAX_SEARCHES, seed: int = 0) -> npt.NDArray[np.int64]:

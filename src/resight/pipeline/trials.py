@@ -19,8 +19,8 @@ from resight.errors import InputError, NotFittedError, UnknownNameError
 from resight.evaluate import Searches, Stated
 from resight.pipeline.calibrate import fit
 from resight.pipeline.gallery import groups_of
-from resight.pipeline.methods import Method
-from resight.pipeline.self_search import SelfSearch, has_mate, who_may_answer
+from resight.pipeline.methods import Method, unseen_of
+from resight.pipeline.self_search import SelfSearch, asking_rows, has_mate, is_enough, who_may_answer
 
 
 @dataclass(frozen=True)
@@ -151,17 +151,19 @@ def trial(
     Raises:
         NotFittedError: when the method has to learn from those that answer, and they are too few.
     """
-    gallery, queries = method.catalogue.select(answer), method.catalogue.select(ask)
+    rows = np.flatnonzero(ask)
+    rows = rows[asking_rows(unseen_of(method, rows), len(rows))]
+    gallery, queries = method.catalogue.select(answer), method.catalogue.select(rows)
     vectors = method.embeddings.select(answer)
     names = gallery.column("identity").astype(np.str_)
     truth = queries.column("identity").astype(np.str_)
     rule = who_may_answer(queries, gallery, same=setting.same)
     prepared = method.prepare(np.flatnonzero(answer), setting.same, seed)
-    matches = prepared.search(np.flatnonzero(ask), rule)
+    matches = prepared.search(rows, rule)
     mated = has_mate(queries, gallery, rule)
     answerable = mated | ~np.isin(truth, names)  # a named individual that no photo may answer for is neither
     matches, truth, mated = matches.select(answerable), truth[answerable], mated[answerable]
-    notes = _left_out(int((~answerable).sum()))
+    notes = (*_left_out(int((~answerable).sum())), *_learned(unseen_of(method, np.flatnonzero(answer))))
     point, groups = None, None
     try:
         share_new = _share_new(mated) if setting.share_new is None else setting.share_new
@@ -182,6 +184,17 @@ def _fitted(
 ) -> OperatingPoint:
     same, per = setting.same, setting.per
     return fit(inner, gallery, vectors, setting.goal, same=same, per=per, share_new=share_new, seed=seed)
+
+
+def _learned(unseen: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    """A sentence where a gallery that a model learned has to say what its scores mean."""
+    if unseen.all() or is_enough(unseen):
+        return ()
+    sentence = (
+        "The model learned the photos of the gallery, and thresholds and weights rest on these: they promise more than "
+        "new photos will keep. Keep some photos of the gallery back from training."
+    )
+    return (sentence,)
 
 
 def _left_out(n: int) -> tuple[str, ...]:

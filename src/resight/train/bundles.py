@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from resight.bundle_files import GRAPH, INFO
+from resight.bundle_files import GRAPH, INFO, LEARNED, read_learned
 from resight.core import Catalogue
-from resight.embed import Bundle, BundleInfo
+from resight.embed import Bundle, BundleInfo, learned_mark
 from resight.errors import ConfigError, ImageError, InputError, MismatchError
-from resight.images import read_bytes, read_photo, resize
+from resight.images import fingerprint, read_bytes, read_photo, resize
 
 __all__ = [
     "LARGEST_DIFFERENCE",
@@ -31,6 +31,7 @@ __all__ = [
     "refuse_odd_name",
     "refuse_taken",
     "write_files",
+    "write_learned",
 ]
 
 LARGEST_DIFFERENCE = 1e-4
@@ -93,6 +94,37 @@ def write_files(folder: Path, graph: bytes, info: BundleInfo) -> None:
         (folder / INFO).write_text(info.to_text(), encoding="utf-8")
     except OSError as error:
         raise InputError(f"expected to write the bundle into {folder}, found: {error.strerror or error}") from error
+
+
+def write_learned(folder: Path, photos: Catalogue, base: Path | None = None) -> None:
+    """Which photos a bundle learned, by the content of their files, into its folder.
+
+    What is judged by a catalogue then asks with the other photos.
+
+    Args:
+        folder: of the bundle.
+        photos: that were learned; those that cannot be read are passed over.
+        base: bundle that this one was learned on; what that learned counts, too.
+
+    Raises:
+        InputError: when the disk refuses.
+    """
+    before = None if base is None else read_learned(base)
+    marks = sorted({learned_mark(one) for one in _contents(photos)} | (before or frozenset()))
+    try:
+        (folder / LEARNED).write_text("".join(f"{mark}\n" for mark in marks), encoding="ascii")
+    except OSError as error:
+        raise InputError(f"expected to write the bundle into {folder}, found: {error.strerror or error}") from error
+
+
+def _contents(photos: Catalogue) -> Iterator[str]:
+    """Fingerprints of the files; a catalogue on disk knows them."""
+    known = photos.frame["content"].to_list() if "content" in photos.frame.columns else [None] * len(photos)
+    for row, content in enumerate(known):
+        try:
+            yield content if content is not None else fingerprint(read_bytes(photos.photo(row)))
+        except ImageError:
+            continue
 
 
 def agreement(

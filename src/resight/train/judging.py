@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,17 @@ class Judged:
         every = list(parts)
         values = {name: np.concatenate([part.values[name] for part in every]) for name in MEASURES}
         return cls(np.concatenate([part.individuals for part in every]), values)
+
+    @classmethod
+    def of_json(cls, found: Mapping[str, Any]) -> Judged:
+        """What `to_json` gave, to the last bit."""
+        values = {name: np.array(of, np.float64) for name, of in found["values"].items()}
+        return cls(np.array(found["individuals"], np.str_), values)
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping that JSON can hold."""
+        values = {name: of.tolist() for name, of in self.values.items()}
+        return {"individuals": self.individuals.tolist(), "values": values}
 
     def estimate(self, measure: str, *, over: Judged | None = None, seed: int = 0) -> Estimate:
         """A measure, or what it is higher than that of the same queries of another head, over individuals."""

@@ -14,12 +14,16 @@ import resight
 from resight.config import LossOptions, TrainRecipe
 from resight.config.overrides import overridden
 from resight.core import Catalogue
-from resight.errors import ConfigError, InputError, MismatchError
+from resight.errors import ConfigError, ImageError, InputError, MismatchError
 from resight.train import train_network
-from resight.train.networks.loop import Position
+from resight.train.judging import MEASURES, Judged
+from resight.train.networks.judge import HoldOut
+from resight.train.networks.kept import copied
+from resight.train.networks.loop import Loop, Position
 from resight.train.networks.losses import Criterion
 from resight.train.networks.roster import roster_of
 from resight.train.networks.run import Run
+from resight.train.tracking import read_run
 
 SMALL = """
 same = ["side"]
@@ -81,6 +85,81 @@ def test_a_run_does_not_go_on_with_other_photos(photos, killed, tmp_path):
     (photos.root / photos.frame["path"][0]).write_bytes(b"no photo")
     with pytest.raises(MismatchError, match="found that others can be read now"):
         train_network(photos, run=tmp_path / "run", recipe=small(), export=False)
+
+
+def test_each_network_is_judged_once(photos, killed, monkeypatch, tmp_path):
+    judge, n_judged = HoldOut.judged, 0
+
+    def counted(self, vectors):
+        nonlocal n_judged
+        n_judged += 1
+        return judge(self, vectors)
+
+    monkeypatch.setattr(HoldOut, "judged", counted)
+    whole = train_network(photos, run=tmp_path / "whole", recipe=small(), export=False)
+    assert n_judged == 3  # before the first step, and after each of two epochs
+    killed(photos, tmp_path / "run", small())
+    n_judged = 0
+    resumed = train_network(photos, run=tmp_path / "run", recipe=small(), export=False)
+    assert n_judged == 1
+    for of in ("figures", "baseline", "gains", "rates"):
+        assert getattr(resumed, of) == getattr(whole, of)
+    assert whole.figures["OSCR"].value == max(whole.rates)
+
+
+def test_losses_are_those_of_the_best_network(photos, monkeypatch, tmp_path):
+    judge, make, go = Run._judge, Run._learner, Run.go
+    begun, judged, runs = [], [], []
+
+    def worse_and_worse(*_):
+        return Judged(np.array(["ann", "bob"]), {name: np.full(2, 1 / (2 + len(judged))) for name in MEASURES})
+
+    def judging(self, stage, looks, criteria, mean):
+        judge(self, stage, looks, criteria, mean)
+        judged.append((copied(self.network), copied(criteria)))
+
+    def making(self, *args):
+        made = make(self, *args)
+        begun.append((copied(self.network), copied(made.criteria)))
+        return made
+
+    def going(self, rewind):
+        runs.append(self)
+        go(self, rewind)
+
+    monkeypatch.setattr(Run, "judged", worse_and_worse)
+    monkeypatch.setattr(Run, "_judge", judging)
+    monkeypatch.setattr(Run, "_learner", making)
+    monkeypatch.setattr(Run, "go", going)
+    stages = [{"name": name, "n_epochs": 2, "side_px": 32} for name in ("one", "two")]
+    train_network(photos, run=tmp_path / "run", recipe=small(stages=stages), export=False)
+    (run,) = runs
+    ended = (
+        copied(run.network),
+        {f"{name}.{key}": of for name, one in run.criteria.items() for key, of in copied(one).items()},
+    )
+    for found, best, last in ((begun[1], judged[0], judged[1]), (ended, judged[2], judged[3])):
+        for part, of_best, of_last in zip(found, best, last, strict=True):
+            assert all(torch.equal(part[name], of_best[name]) for name in part)
+            assert not all(torch.equal(part[name], of_last[name]) for name in part)
+
+
+@pytest.mark.parametrize("n_workers", [0, 1])
+def test_a_photo_that_is_lost_while_learning_is_a_sentence(n_workers, photos, monkeypatch, tmp_path):
+    epoch = Loop.epoch
+
+    def lost(self, *args, **kwargs):
+        for path in photos.frame["path"]:
+            (photos.root / path).write_bytes(b"no photo")
+        epoch(self, *args, **kwargs)
+
+    monkeypatch.setattr(Loop, "epoch", lost)
+    recipe = small(photos__cache_mb=0, loop__n_workers=n_workers)
+    with pytest.raises(ImageError, match="could be read before; bring it back, and the same command goes on"):
+        train_network(photos, run=tmp_path / "run", recipe=recipe, export=False)
+    record = read_run(tmp_path / "run")
+    assert record["state"] == "failed"
+    assert "\n" not in record["error"]
 
 
 def test_what_lies_in_the_folder_of_a_run_is_left_alone(photos, tmp_path):

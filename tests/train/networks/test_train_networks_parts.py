@@ -27,7 +27,7 @@ from resight.train.networks.loop import Mean
 from resight.train.networks.network import GeneralisedMean, Learner, Network, freeze
 from resight.train.networks.photos import PhotoShelf
 from resight.train.networks.roster import roster_of
-from resight.train.networks.stages import Schedule, optimiser_for, steps_of_epoch
+from resight.train.networks.stages import Schedule, n_steps_of_stage, optimiser_for, steps_of_epoch
 
 TINY = NetworkOptions(backbone="test_resnet", weights="none")
 
@@ -232,3 +232,25 @@ def test_batches_are_summed_to_steps(tmp_path):
     steps = list(steps_of_epoch(roster, recipe, seed=1, stage=0, epoch=0))
     assert {len(step) for step in steps[:-1]} == {2}
     assert json.dumps([len(batch.looks) for step in steps for batch in step]).count("2") == sum(map(len, steps))
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_even"),
+    [({}, True), ({"balance": 1.0, "at_least": 3}, False), ({"how": "classes", "at_least": 3}, True)],
+)
+def test_all_steps_of_a_stage_are_counted(settings, is_even, tmp_path):
+    names = ["x"] * 9 + ["y"] * 3 + ["z"] * 2 + ["w"]
+    photos = Catalogue(
+        pl.DataFrame(
+            {"image_id": [f"{n}.png" for n in range(15)], "path": [f"{n}.png" for n in range(15)], "identity": names}
+        ),
+        tmp_path,
+    )
+    sampling = {"n_photos_per_batch": 2, "n_accumulated": 2, **settings}
+    recipe = overridden(
+        TrainRecipe(), {"stages.0.n_epochs": 8, **{f"sampling.{key}": of for key, of in sampling.items()}}
+    )
+    roster = roster_of(photos, np.arange(15), names, recipe, recipe.stages[0])
+    lengths = [len(list(steps_of_epoch(roster, recipe, seed=5, stage=0, epoch=epoch))) for epoch in range(8)]
+    assert (len(set(lengths)) == 1) == is_even
+    assert n_steps_of_stage(roster, recipe, seed=5, stage=0) == sum(lengths)

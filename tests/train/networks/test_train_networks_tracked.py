@@ -9,8 +9,10 @@ import pytest
 
 import resight
 from resight.config import SpaceRecipe, TrainRecipe
-from resight.errors import ConfigError
+from resight.errors import ConfigError, NotFittedError
 from resight.train import train_network, tune_network
+from resight.train.networks.loop import Loop
+from resight.train.networks.run import Run
 from resight.train.tracking import read_figures, read_run
 
 SMALL = """
@@ -71,6 +73,46 @@ choices = [0.0, 1.0]
 """
 
 
+def test_a_trial_that_is_paused_goes_on(mine, tmp_path, monkeypatch):
+    keep, n_made = Run._keep, []
+
+    def paused(self, now):
+        keep(self, now)
+        raise KeyboardInterrupt
+
+    def made(self, *args):
+        n_made.append(1)
+        return make(self, *args)
+
+    asked = {"recipe": TrainRecipe.parse(SMALL), "run": tmp_path / "tuned", "n_trials": 1, "seed": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_keep", paused)
+        with pytest.raises(KeyboardInterrupt):
+            tune_network(mine, SpaceRecipe.parse(SPACE), **asked)
+    trial = tmp_path / "tuned" / "trials" / "trial-001"
+    assert list((trial / "checkpoints").iterdir())
+    make = Loop._make
+    monkeypatch.setattr(Loop, "_make", made)
+    tune_network(mine, SpaceRecipe.parse(SPACE), **asked)
+    n_steps = max(read_figures(trial)["step"])
+    assert len(n_made) == n_steps // 2  # the first of two epochs is not made again
+    assert not (trial / "checkpoints").exists()
+
+
+def test_a_trial_that_fails_leaves_no_checkpoints(mine, tmp_path, monkeypatch):
+    make = Loop._make
+
+    def broken(self, step, pixels, at):
+        make(self, step, pixels, at)
+        if at.epoch == 1:
+            raise NotFittedError("expected a finite loss, found none")
+
+    monkeypatch.setattr(Loop, "_make", broken)
+    with pytest.warns(UserWarning, match="trial 1 failed"):
+        tune_network(mine, SpaceRecipe.parse(SPACE), recipe=TrainRecipe.parse(SMALL), run=tmp_path, n_trials=1)
+    assert not (tmp_path / "trials" / "trial-001" / "checkpoints").exists()
+
+
 def test_tuning_trains_and_the_best_recipe_can_be_trained(mine, tmp_path):
     recipe = TrainRecipe.parse(SMALL)
     found = tune_network(mine, SpaceRecipe.parse(SPACE), recipe=recipe, run=tmp_path / "tuned", n_trials=2, seed=1)
@@ -82,6 +124,7 @@ def test_tuning_trains_and_the_best_recipe_can_be_trained(mine, tmp_path):
         figures = read_figures(place)
         rates.append(max(figures.filter(figures["name"] == "OSCR")["value"]))
         assert not (place / "bundle").exists()
+        assert not (place / "checkpoints").exists()
     assert max(rates) == pytest.approx(max(trial.value for trial in found.trials))
     everyone = TrainRecipe.parse(SMALL + "[hold_out]\nn_parts = 0\n")
     with pytest.raises(ConfigError, match="n_parts = 0"):

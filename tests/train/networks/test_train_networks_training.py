@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from resight.errors import ConfigError, InputError, MismatchError, NotFittedErro
 from resight.pipeline import calibrate_catalogue, evaluate_catalogue
 from resight.store import CatalogueStore
 from resight.train import train_network
-from resight.train.tracking import read_figures
+from resight.train.networks.loop import Loop
+from resight.train.tracking import read_figures, read_timings
 
 SMALL = """
 same = ["side"]
@@ -98,6 +100,26 @@ def test_a_catalogue_on_disk_gets_the_vectors(mine, tmp_path):
     assert [d.query for d in resight.Identifier.open(mine, model=found.bundle).identify(store.catalogue())]
 
 
+def test_what_an_epoch_took_is_told(photos, tmp_path, monkeypatch):
+    make = Loop._make
+
+    def slow(self, *args):
+        time.sleep(0.02)
+        make(self, *args)
+
+    monkeypatch.setattr(Loop, "_make", slow)
+    found = train_network(photos, run=tmp_path / "run", recipe=small(), export=False)
+    told = read_timings(tmp_path / "run")
+    assert told["name"].to_list() == ["training s", "photos per second", "judging s"] * 2
+    assert told["epoch"].to_list() == [1] * 3 + [2] * 3
+    n_steps = found.n_steps // 2
+    assert told["step"].to_list() == [n_steps] * 3 + [2 * n_steps] * 3
+    for training_s, rate, judging_s in told["value"].to_numpy().reshape(2, 3):
+        assert 0.02 * n_steps < training_s < found.seconds
+        assert rate == pytest.approx(8 * n_steps / training_s)  # a batch holds 8
+        assert 0 < judging_s < found.seconds
+
+
 def test_the_same_seed_gives_the_same_bundle_and_another_another(photos, tmp_path):
     first, again, other = (
         train_network(photos, run=tmp_path / str(number), recipe=small(), seed=seed)
@@ -151,6 +173,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(at, drawn_photos, tmp_path):
     assert resumed.model == whole.model
     assert resumed.n_steps == whole.n_steps
     assert read_figures(tmp_path / "run").equals(read_figures(tmp_path / "whole"))
+    took, undisturbed = read_timings(tmp_path / "run"), read_timings(tmp_path / "whole")
+    assert took.drop("value").equals(undisturbed.drop("value"))  # no line twice
     with pytest.raises(InputError, match="expected a new folder for the run, found a finished one"):
         train_network(photos, run=tmp_path / "run", recipe=recipe, seed=3)
 

@@ -10,13 +10,15 @@ from resight.bundle_files import read_graph
 from resight.core import Catalogue
 from resight.embed import Bundle, BundleInfo, Learned, LinearHead, describe, hash_of, with_head
 from resight.train import bundles
-from resight.train.bundles import Agreement, draft_folder, write_files
+from resight.train.bundles import Agreement, draft_folder, write_files, write_learned
 
 __all__ = ["agreement", "draft_bundle"]
 
 
 @contextmanager
-def draft_bundle(base: Path, head: LinearHead, learned: Learned, name: str, *, beside: Path) -> Iterator[Path]:
+def draft_bundle(
+    base: Path, head: LinearHead, learned: Learned, name: str, photos: Catalogue, *, beside: Path
+) -> Iterator[Path]:
     """A folder with the bundle that has the head in its graph; gone again afterwards, whatever happens.
 
     Args:
@@ -24,6 +26,7 @@ def draft_bundle(base: Path, head: LinearHead, learned: Learned, name: str, *, b
         head: takes that bundle's vectors.
         learned: what is said of the training.
         name: of the new bundle.
+        photos: that the head was learned from.
         beside: folder to make it in.
 
     Raises:
@@ -49,6 +52,7 @@ def draft_bundle(base: Path, head: LinearHead, learned: Learned, name: str, *, b
         write_files(draft, graph, info)
         for further, weights in {} if old.face is None else old.face.files.items():
             (draft / further).write_bytes(read_graph(base, weights, further))
+        write_learned(draft, photos, base)
         yield draft
 
 

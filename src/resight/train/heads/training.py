@@ -20,6 +20,7 @@ from resight.pipeline.bundles import bundle_place, external_model_of, keep_bundl
 from resight.pipeline.gallery import encounter_notes, fingerprint, labelled_gallery, require_columns
 from resight.store import CatalogueStore
 from resight.train.bundles import publish, refuse_odd_name, refuse_taken
+from resight.train.chosen import learned_from
 from resight.train.examples import Examples
 from resight.train.heads.bundle import agreement, draft_bundle
 from resight.train.heads.generated import set_apart
@@ -148,9 +149,8 @@ def train_head(
         )
     place = bundle_place(store, model)
     base = Bundle.load(place)
-    gallery, embeddings, told = set_apart(*labelled_gallery(store, base.model_id), asked.synthetic)
-    require_columns(gallery, asked.same)
-    examples = Examples(gallery, embeddings, asked.same)
+    examples, told = _examples(store, base, asked)
+    gallery = examples.catalogue
     verdicts, tried, faults = try_heads(examples, asked, seed)
     choice = choose_head(verdicts, only_if_better=asked.validation.only_if_better, seed=seed)
     found = HeadTraining(
@@ -169,6 +169,15 @@ def train_head(
     return _written(found, store, place, base, examples, tried[choice.name], asked, out, name, seed)
 
 
+def _examples(store: CatalogueStore, base: Bundle, recipe: HeadRecipe) -> tuple[Examples, tuple[str, ...]]:
+    """The photos to learn from with their vectors, and what is to be said of the generated ones among them."""
+    gallery, embeddings = labelled_gallery(store, base.model_id)
+    gallery = learned_from(gallery, recipe.learn_from, store)
+    require_columns(gallery, recipe.same)
+    apart, vectors, told = set_apart(gallery, embeddings.select(gallery.image_ids), recipe.synthetic)
+    return Examples(apart, vectors, recipe.same), told
+
+
 def _written(
     found: HeadTraining,
     store: CatalogueStore,
@@ -184,7 +193,7 @@ def _written(
     """The head learned on all photos, as a bundle, and its vectors in the catalogue."""
     head = fitted(one, examples, seed)
     learned = _learned(found, examples, one, recipe, seed)
-    with draft_bundle(place, head, learned, name, beside=store.folder / "models") as draft:
+    with draft_bundle(place, head, learned, name, examples.catalogue, beside=store.folder / "models") as draft:
         made = Bundle.load(draft)
         n_checked = agreement(made, base, head, examples.catalogue).n_photos
         kept = store.folder / "models" / keep_bundle(store, draft).model_id

@@ -16,10 +16,11 @@ import polars as pl
 import torch
 
 from resight import __version__
+from resight.bundle_files import LEARNED
 from resight.embed import Bundle, Learned, embed_all
 from resight.pipeline import vectors_for
 from resight.store import CatalogueStore
-from resight.train.bundles import draft_folder, publish
+from resight.train.bundles import draft_folder, publish, write_learned
 from resight.train.judging import json_of
 from resight.train.networks.confusion import Confusion
 from resight.train.networks.export import BundleFacts, write_bundle
@@ -60,8 +61,12 @@ def with_bundle(
         shutil.rmtree(old)
     with draft_folder(found.run) as draft:
         written = write_bundle(run.network, _facts(run, found, name, seed), run.photos, draft)
+        write_learned(draft, run.photos.select(np.union1d(run.members.learn, np.array(sorted(run.pseudo), np.int64))))
         publish(draft, place)
     smaller = variants(place, options.variants, run.photos, lambda bundle: _worth(run, bundle), options.tolerance)
+    for one in smaller:
+        if one.path is not None:
+            shutil.copyfile(place / LEARNED, one.path / LEARNED)
     return replace(
         found,
         model=Bundle.load(place).model_id,

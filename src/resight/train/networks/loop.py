@@ -6,6 +6,7 @@ A torch module through and through: imported only inside functions.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -35,7 +36,9 @@ class Position:
         stage: number of the stage.
         epoch: of the stage; so many are done.
         step: of the epoch; so many are done.
-        n_steps: of the whole run that are done.
+        n_steps: of the whole run that are done, and
+        n_steps_of_stage: of this stage.
+        seconds: that the steps of this epoch took.
         best: the highest open-set classification rate of this stage, and
         n_since: the judgements since then.
         is_over: whether the stage ended early.
@@ -45,6 +48,8 @@ class Position:
     epoch: int = 0
     step: int = 0
     n_steps: int = 0
+    n_steps_of_stage: int = 0
+    seconds: float = 0.0
     best: float = -math.inf
     n_since: int = 0
     is_over: bool = False
@@ -128,16 +133,20 @@ class Loop:
         pixels = self.looks.batches([batch.looks for step in left for batch in step], self.options.n_workers)
         every = -(-len(todo) // self.options.n_checkpoints_per_epoch)
         self._learn()
+        began = time.perf_counter()
         for step in left:
-            rate = self.schedule.put(self.optimiser, at.epoch * len(todo) + at.step)
+            rate = self.schedule.put(self.optimiser, at.n_steps_of_stage)
             self._make(step, pixels, at)
-            at.step, at.n_steps = at.step + 1, at.n_steps + 1
+            at.step, at.n_steps, at.n_steps_of_stage = at.step + 1, at.n_steps + 1, at.n_steps_of_stage + 1
             done()
             is_due = at.step % every == 0 and at.step < len(todo)
             if is_due or at.step == len(todo) or at.step % -(-len(todo) // _TOLD_PER_EPOCH) == 0:
                 self._told(rate, at)
             if is_due:
+                at.seconds += time.perf_counter() - began
                 keep()
+                began = time.perf_counter()
+        at.seconds += time.perf_counter() - began
         at.epoch, at.step = at.epoch + 1, 0
 
     def _make(self, step: list[Batch], pixels: Iterator[Tensor], at: Position) -> None:

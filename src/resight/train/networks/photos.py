@@ -77,13 +77,17 @@ class PhotoShelf:
         """(H, W, 3) uint8 RGB, cut to a box of the photo: the first, or by `draw` one of them.
 
         Raises:
-            ImageError: when it cannot be read.
+            ImageError: when it cannot be read any more.
         """
         boxes = self._boxes[row]
         key = row, draw % len(boxes)
-        if key not in self._kept:
+        if key in self._kept:
+            return self._kept[key]
+        try:
             return self._read(*key)
-        return self._kept[key]
+        except ImageError as error:
+            again = "it could be read before; bring it back, and the same command goes on"
+            raise ImageError(error.path, f"{error.reason}: {again}") from error
 
     def _tried(self, row: int) -> Failure | None:
         try:
@@ -121,15 +125,36 @@ class Looks(Dataset[Tensor]):
         """(3, S, S) uint8."""
         return self.augmentation(self.shelf.photo(look.row, look.seed), look.seed, look.mirrored)
 
+    def __getitems__(self, looks: Sequence[Look]) -> Tensor | ImageError:
+        """(B, 3, S, S) uint8, or why there is none: an error that a process raised would come as a trace."""
+        try:
+            return torch.stack([self[look] for look in looks])
+        except ImageError as error:
+            return error
+
     def batches(self, batches: Sequence[Sequence[Look]], n_workers: int) -> Iterator[Tensor]:
-        """(B, 3, S, S) uint8 for each batch, read by processes of their own where there are some."""
-        loader = DataLoader(self, batch_sampler=batches, num_workers=n_workers, pin_memory=torch.cuda.is_available())
-        return iter(loader)
+        """(B, 3, S, S) uint8 for each batch, read by processes of their own where there are some.
+
+        Raises:
+            ImageError: when a photo cannot be read any more.
+        """
+        has_gpu = torch.cuda.is_available()
+        loader: DataLoader[Any] = DataLoader(
+            self, batch_sampler=batches, num_workers=n_workers, pin_memory=has_gpu, collate_fn=_as_it_is
+        )
+        for found in loader:
+            if isinstance(found, ImageError):
+                raise found
+            yield found
 
     def plain(self, rows: npt.NDArray[np.int64], n_together: int = 32) -> Iterator[Tensor]:
         """(B, 3, S, S) uint8 of photos as they are, batch by batch."""
         for some in np.array_split(rows, -(-len(rows) // n_together)) if len(rows) else []:
             yield torch.stack([self.augmentation.plain(self.shelf.photo(int(row))) for row in some])
+
+
+def _as_it_is(batch: Tensor | ImageError) -> Tensor | ImageError:
+    return batch
 
 
 def _boxes(catalogue: Catalogue, columns: Sequence[str]) -> list[list[Any]]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from resight.config import StageOptions, TrainRecipe
 from resight.core import Catalogue
@@ -32,6 +33,7 @@ from resight.train.networks.checkpoint import (
     save_checkpoint,
 )
 from resight.train.networks.judge import shared, vectors_of
+from resight.train.networks.kept import Best, Kept, copied
 from resight.train.networks.loop import Loop, Mean, Position
 from resight.train.networks.losses import Criterion
 from resight.train.networks.members import Members
@@ -39,29 +41,19 @@ from resight.train.networks.network import Learner, Network, freeze
 from resight.train.networks.photos import Looks, PhotoShelf
 from resight.train.networks.pseudo_labels import pseudo_labels
 from resight.train.networks.roster import Roster, roster_of
-from resight.train.networks.stages import Batch, Schedule, batches_of_epoch, criteria_for, optimiser_for, steps_of_epoch
+from resight.train.networks.stages import (
+    Batch,
+    Schedule,
+    criteria_for,
+    n_steps_of_stage,
+    optimiser_for,
+    steps_of_epoch,
+)
 
 __all__ = ["Run", "Told"]
 
 Told = Callable[[Mapping[str, float], Position], None]
 """Takes figures, and where the run stands."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What a stage may go on from.
-
-    Args:
-        classes: name of a loss to a hash of what it tells apart.
-        criteria: the losses' tensors.
-        optimiser: what it remembers; None between two stages.
-        mean: the running mean's tensors.
-    """
-
-    classes: Mapping[str, str] = field(default_factory=dict)
-    criteria: Mapping[str, Tensor] = field(default_factory=dict)
-    optimiser: Mapping[str, Tensor] | None = None
-    mean: Mapping[str, Tensor] | None = None
 
 
 @dataclass
@@ -77,12 +69,13 @@ class Run:
         folder: of the checkpoints.
         seed: of everything that is drawn.
         tell: takes figures.
+        clock: takes what took how long.
         on_judged: takes the number of the judgement and the open-set classification rate; says whether to stop.
         notes: sentences for the user.
         baseline: what the network was worth before the first step, if someone is kept back.
         final: what it is worth in the end.
         at: where the run stands.
-        best: the tensors of the best network of this stage.
+        best: the best network of this stage.
         pseudo: row to whom a photo without a name is taken for.
         rates: the open-set classification rate at each judgement.
         is_stopped: whether `on_judged` said so.
@@ -97,12 +90,13 @@ class Run:
     folder: Path
     seed: int
     tell: Told = lambda *_: None
+    clock: Told = lambda *_: None
     on_judged: Callable[[int, float], bool] | None = None
     notes: list[str] = field(default_factory=list)
     baseline: Judged | None = None
     final: Judged | None = None
     at: Position = field(default_factory=Position)
-    best: dict[str, Tensor] = field(default_factory=dict)
+    best: Best | None = None
     pseudo: dict[int, str] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)
     is_stopped: bool = False
@@ -134,7 +128,6 @@ class Run:
             NotFittedError: when a stage has too few individuals, or a loss is no number any more.
             StoreError: when a checkpoint is damaged, or the disk refuses one.
         """
-        self.baseline = self.judged(self.network, self.looks(self.recipe.stages[0]))
         kept = self._restored()
         rewind(self.at.n_steps)
         while self.at.stage < len(self.recipe.stages) and not self.is_stopped:
@@ -142,12 +135,14 @@ class Run:
         if not self.criteria:  # it was killed after its last step
             last = self.recipe.stages[-1]
             self.criteria = dict(self._learner(self.roster(last), self.looks(last), kept).criteria)
-        self.final = self.judged(self.network, self.looks(self.recipe.stages[-1]))
+        if self.final is None:
+            self.final = self.judged(self.network, self.looks(self.recipe.stages[-1]))
 
     def _restored(self) -> Kept:
-        """What the last checkpoint holds; nothing when there is none."""
+        """What the last checkpoint holds; when there is none, the network is judged as it begins."""
         place = last_checkpoint(self.folder)
         if place is None:
+            self.baseline = self.judged(self.network, self.looks(self.recipe.stages[0]))
             return Kept()
         tensors, state = load_checkpoint(place)
         if state.get("members", self.members.fingerprint) != self.members.fingerprint:
@@ -158,7 +153,8 @@ class Run:
         self.at = Position(**state["at"])
         self.pseudo = {int(row): name for row, name in state["pseudo"].items()}
         self.rates = state["rates"]
-        self.best = tensors.get("best", {})
+        self.baseline, self.final, best = (found and Judged.of_json(found) for found in state["judged"])
+        self.best = None if best is None else Best(tensors["best"], tensors.get("best criteria", {}), best)
         self.network.load_state_dict(tensors["network"])
         if state["scaler"] and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
@@ -188,9 +184,9 @@ class Run:
             return Kept(classes, learner.criteria.state_dict(), *parts)
 
         self._epochs(stage, looks, roster, prepared, optimiser, mean, lambda: self._keep(now()))
+        self._take(learner, mean)
         if not self.is_stopped:
-            self._take(mean)
-            self.at, self.best = Position(stage=self.at.stage + 1, n_steps=self.at.n_steps), {}
+            self.at, self.best = Position(stage=self.at.stage + 1, n_steps=self.at.n_steps), None
             self._keep(now(is_within=False))
         self.criteria = dict(learner.criteria)
         return now(is_within=False)
@@ -205,14 +201,13 @@ class Run:
         mean: Mean | None,
         keep: Callable[[], None],
     ) -> None:
-        n_batches = len(batches_of_epoch(roster, self.recipe, seed=self.seed, stage=self.at.stage, epoch=0))
-        n_steps = -(-n_batches // self.recipe.sampling.n_accumulated)  # every epoch of a stage has about as many
+        n_steps = n_steps_of_stage(roster, self.recipe, seed=self.seed, stage=self.at.stage)
         loop = Loop(
             learner,
             optimiser,
             self.accelerator,
             looks,
-            Schedule(stage, n_steps * stage.n_epochs),
+            Schedule(stage, n_steps),
             mean,
             self.recipe.loop,
             stage.frozen,
@@ -220,12 +215,22 @@ class Run:
             self.seed,
             lambda figures: self.tell(figures, self.at),
         )
-        n_left = (stage.n_epochs - self.at.epoch) * n_steps - self.at.step
-        with progress(f"stage {stage.name}", n_left, unit="steps") as done:
+        criteria = self.accelerator.unwrap_model(learner).criteria
+        with progress(f"stage {stage.name}", n_steps - self.at.n_steps_of_stage, unit="steps") as done:
             while self.at.epoch < stage.n_epochs and not self.at.is_over and not self.is_stopped:
-                loop.epoch(self.plan(roster, self.at.epoch), self.at, keep=keep, done=lambda: done(1))
-                self._judge(stage, looks, mean)
+                todo = self.plan(roster, self.at.epoch)
+                loop.epoch(todo, self.at, keep=keep, done=lambda: done(1))
+                began = time.perf_counter()
+                self._judge(stage, looks, criteria, mean)
+                self._timed(todo, time.perf_counter() - began)
                 keep()
+
+    def _timed(self, todo: Sequence[list[Batch]], judging_s: float) -> None:
+        """Say what an epoch took; what was kept of it before a kill is counted."""
+        n_photos = sum(len(batch.looks) for step in todo for batch in step) * self.accelerator.num_processes
+        training_s, self.at.seconds = self.at.seconds, 0.0
+        told = {"training s": training_s, "photos per second": n_photos / training_s, "judging s": judging_s}
+        self.clock(told, self.at)
 
     def plan(self, roster: Roster, epoch: int) -> list[list[Batch]]:
         """The steps of an epoch of the stage where the run stands, as far as they are this process's."""
@@ -247,7 +252,7 @@ class Run:
             return None
         return self.members.hold_out.judged(vectors_of(network, looks, self.members.judged, self.accelerator))
 
-    def _judge(self, stage: StageOptions, looks: Looks, mean: Mean | None) -> None:
+    def _judge(self, stage: StageOptions, looks: Looks, criteria: nn.Module, mean: Mean | None) -> None:
         """After an epoch: is it the best so far, and has the stage gone on long enough?"""
         options = self.recipe.hold_out
         if self.at.epoch % options.every and self.at.epoch != stage.n_epochs:
@@ -263,17 +268,20 @@ class Run:
         self.at.n_since += 1
         if rate > self.at.best:
             self.at.best, self.at.n_since = rate, 0
-            self.best = {name: one.detach().cpu().clone() for name, one in network.state_dict().items()}
+            self.best = Best(copied(network), copied(criteria), found)
         patience = self.recipe.loop.patience
         self.at.is_over = bool(patience) and self.at.n_since * options.every >= patience
         if self.on_judged is not None and self.on_judged(len(self.rates), rate):
             self.is_stopped = True
 
-    def _take(self, mean: Mean | None) -> None:
-        """End a stage with the best network that was seen, else with the mean one, else with the last one."""
-        found = self.best or (mean.network.state_dict() if mean is not None else {})
-        if found:
-            self.network.load_state_dict(found)
+    def _take(self, learner: Learner, mean: Mean | None) -> None:
+        """End a stage with the best network that was seen and its losses, else with the mean one, else the last one."""
+        self.final = None if self.best is None else self.best.judged
+        if self.best is not None:
+            self.network.load_state_dict(self.best.network)
+            learner.criteria.load_state_dict(self.best.criteria)
+        elif mean is not None:
+            self.network.load_state_dict(mean.network.state_dict())
 
     def roster(self, stage: StageOptions) -> Roster:
         """Who takes part in a stage."""
@@ -332,10 +340,12 @@ class Run:
     def _keep(self, now: Kept) -> None:
         """A checkpoint, by the first process."""
         if self.accelerator.is_main_process:
+            best = None if self.best is None else self.best.judged
             parts: dict[str, Mapping[str, Tensor] | None] = {
                 "network": self.network.state_dict(),
                 "criteria": now.criteria,
-                "best": self.best,
+                "best": None if self.best is None else self.best.network,
+                "best criteria": None if self.best is None else self.best.criteria,
                 "optimiser": now.optimiser,
                 "mean": now.mean,
             }
@@ -345,6 +355,7 @@ class Run:
                 "members": self.members.fingerprint,
                 "pseudo": self.pseudo,
                 "rates": self.rates,
+                "judged": [found and found.to_json() for found in (self.baseline, self.final, best)],
                 "classes": now.classes,
                 "scaler": None if scaler is None else scaler.state_dict(),
             }

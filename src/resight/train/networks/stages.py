@@ -22,7 +22,15 @@ from resight.train.networks.photos import Look
 from resight.train.networks.roster import Roster
 from resight.train.networks.sampling import class_weights, epoch_batches
 
-__all__ = ["Batch", "Schedule", "batches_of_epoch", "criteria_for", "optimiser_for", "steps_of_epoch"]
+__all__ = [
+    "Batch",
+    "Schedule",
+    "batches_of_epoch",
+    "criteria_for",
+    "n_steps_of_stage",
+    "optimiser_for",
+    "steps_of_epoch",
+]
 
 Codes = npt.NDArray[np.int64]
 
@@ -60,6 +68,18 @@ def batches_of_epoch(roster: Roster, recipe: TrainRecipe, *, seed: int, stage: i
     """The batches of an epoch as numbers of the roster's photos, for all processes together."""
     seed_of_stage = int(np.random.SeedSequence([seed, stage]).generate_state(1)[0])
     return epoch_batches(roster.individuals.codes, roster.encounters, recipe.sampling, seed=seed_of_stage, epoch=epoch)
+
+
+def n_steps_of_stage(roster: Roster, recipe: TrainRecipe, *, seed: int, stage: int) -> int:
+    """All steps of a stage; its epochs differ where `at_least` fills up what `balance` drew."""
+    options, n_epochs = recipe.sampling, recipe.stages[stage].n_epochs
+    is_uneven = options.how == "balanced" and options.balance > 0 and options.at_least > 0
+    n_batches = [
+        len(batches_of_epoch(roster, recipe, seed=seed, stage=stage, epoch=epoch))
+        for epoch in range(n_epochs if is_uneven else 1)
+    ]
+    n_steps = [-(-n // options.n_accumulated) for n in n_batches]
+    return sum(n_steps) if is_uneven else n_steps[0] * n_epochs
 
 
 def _part(

@@ -20,10 +20,11 @@ from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.store import CatalogueStore
 from resight.train.alone import alone
 from resight.train.bundles import refuse_odd_name
+from resight.train.chosen import learned_from
 from resight.train.judging import MEASURES
 from resight.train.networks.result import NetworkTraining
 from resight.train.tracking import RunLog, read_figures, read_run
-from resight.train.tracking.files import FIGURES, RUN, TIMINGS
+from resight.train.tracking.files import CHECKPOINTS, FIGURES, RUN, TIMINGS
 
 if TYPE_CHECKING:
     from resight.train.networks.body import Body
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkTraining", "train_network"]
 
-_RECIPE, _CHECKPOINTS, _LOCK = "recipe.toml", "checkpoints", ".lock"
+_RECIPE, _LOCK = "recipe.toml", ".lock"
 
 
 def train_network(
@@ -82,6 +83,7 @@ def train_network(
 
     store = None if isinstance(photos, Catalogue) else CatalogueStore.open(photos)
     catalogue = photos if isinstance(photos, Catalogue) else store.catalogue()  # type: ignore[union-attr]
+    catalogue = learned_from(catalogue, asked.learn_from, store)
     _refuse_unlabelled(catalogue, asked)
     parameters = _parameters(catalogue, asked, seed, backbone)
     _refuse_another(folder, parameters)
@@ -222,8 +224,11 @@ def _learned(
     shelf = PhotoShelf(photos, recipe.photos, max(stage.side_px for stage in recipe.stages))
     failures = shelf.read_all()
     members = Members.of(photos, [one.image_id for one in failures], recipe, seed)
-    run = Run(recipe, body, members, shelf, accelerator, folder / _CHECKPOINTS, seed, on_judged=on_judged)
+    run = Run(recipe, body, members, shelf, accelerator, folder / CHECKPOINTS, seed, on_judged=on_judged)
     run.tell = lambda figures, at: log.figure(
+        figures, stage=recipe.stages[at.stage].name, epoch=at.epoch, step=at.n_steps
+    )
+    run.clock = lambda figures, at: log.timing(
         figures, stage=recipe.stages[at.stage].name, epoch=at.epoch, step=at.n_steps
     )
     run.notes = [

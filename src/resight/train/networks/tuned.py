@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from resight.config import SpaceRecipe, TrainRecipe, overridden
-from resight.errors import ConfigError
+from resight.errors import ConfigError, NotFittedError
 from resight.train.tracking import read_run
-from resight.train.tracking.files import RUN
+from resight.train.tracking.files import CHECKPOINTS, RUN
 from resight.train.tuning import Report, Tuning, tune
 
 __all__ = ["tune_network"]
@@ -80,10 +80,20 @@ def _trained(folder: Path, recipe: TrainRecipe, trials: Path, seed: int, report:
 
     name = f"trial-{report.trial:03d}"
     _make_way(trials / name, recipe)
-    found = train_network(
-        folder, recipe=recipe, run=trials / name, name=name, seed=seed, on_judged=report, export=False
-    )
+    try:
+        found = train_network(
+            folder, recipe=recipe, run=trials / name, name=name, seed=seed, on_judged=report, export=False
+        )
+    except NotFittedError:  # such a trial has failed; one that is interrupted goes on
+        _let_go(trials / name)
+        raise
+    _let_go(trials / name)
     return float(found.best_oscr)
+
+
+def _let_go(run: Path) -> None:
+    """A trial that is over goes on no more: its checkpoints, by far the most of it, are not needed."""
+    shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
 
 
 def _make_way(run: Path, recipe: TrainRecipe) -> None:

@@ -18,11 +18,23 @@ import polars as pl
 
 from resight.errors import InputError
 
-__all__ = ["FIGURES", "RUN", "TIMINGS", "FigureFile", "plain", "read_figures", "read_run", "read_timings", "write_run"]
+__all__ = [
+    "CHECKPOINTS",
+    "FIGURES",
+    "RUN",
+    "TIMINGS",
+    "FigureFile",
+    "plain",
+    "read_figures",
+    "read_run",
+    "read_timings",
+    "write_run",
+]
 
 FIGURES = "figures.csv"
 TIMINGS = "timings.csv"
 RUN = "run.json"
+CHECKPOINTS = "checkpoints"
 
 _SCHEMA = {"stage": pl.String, "epoch": pl.Int64, "step": pl.Int64, "name": pl.String, "value": pl.Float64}
 _STEP = list(_SCHEMA).index("step")
@@ -86,9 +98,10 @@ def read_figures(folder: str | Path) -> pl.DataFrame:
 
 
 def read_timings(folder: str | Path) -> pl.DataFrame:
-    """What took how long in a run, in seconds; columns as those of `read_figures`.
+    """What took how long in a run; columns as those of `read_figures`, and each name says its unit.
 
-    What a run did twice, since it was killed between checkpoints, stands here twice.
+    A network tells of each epoch the seconds of its steps ("training s") and of its judgement ("judging s"), and
+    "photos per second" of the steps. What was lost by a kill, and done again, counts once.
 
     Raises:
         InputError: when there are none.

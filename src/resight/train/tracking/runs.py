@@ -102,18 +102,19 @@ class RunLog:
         self._figures.add(values, stage=stage, epoch=epoch, step=step)
         self._tell([(name, value, step) for name, value in values.items()])
 
-    def timing(self, seconds: Mapping[str, float], *, stage: str, epoch: int, step: int) -> None:
+    def timing(self, values: Mapping[str, float], *, stage: str, epoch: int, step: int) -> None:
         """Note what took how long; apart from figures, since no repetition gives the same."""
-        self._timings.add(seconds, stage=stage, epoch=epoch, step=step)
-        self._tell([(f"seconds/{name}", value, step) for name, value in seconds.items()])
+        self._timings.add(values, stage=stage, epoch=epoch, step=step)
+        self._tell([(f"timing/{name}", value, step) for name, value in values.items()])
 
     def rewind(self, step: int) -> None:
-        """Drop the figures of steps after a checkpoint, from which the run goes on.
+        """Drop the figures and timings of steps after a checkpoint, from which the run goes on.
 
-        Figures of that step itself stay: a checkpoint is written after the figures of its step. MLflow keeps what it
+        Those of that step itself stay: a checkpoint is written after them. MLflow keeps what it
         was told; it is not told twice.
         """
         self._figures.rewind(step)
+        self._timings.rewind(step)
 
     def artefact(self, path: Path) -> None:
         """Name a file or folder that came of the run; MLflow gets a copy.

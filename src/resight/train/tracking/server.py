@@ -109,7 +109,7 @@ def _told(folder: Path, root: Path) -> bool:
     mirror.figures(rows_of(read_figures(folder)), began_ms)
     if (folder / TIMINGS).exists():
         timings = rows_of(read_timings(folder))
-        mirror.figures(((f"seconds/{name}", value, step) for name, value, step in timings), began_ms)
+        mirror.figures(((f"timing/{name}", value, step) for name, value, step in timings), began_ms)
     mirror.flush()
     for name in [RUN, "figures.csv", *record["artefacts"]]:
         mirror.artefact(folder / name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import textwrap
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ from resight.train.tuning.result import STOPPED, Trial, Tuning, shown
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["history", "side_by_side", "slice_of"]
+__all__ = ["history", "in_lines", "side_by_side", "slice_of"]
 
-_LABEL_SIGNS = 14
+_LABEL_SIGNS, _NAME_SIGNS = 14, 16
 _WIDE_INCHES = (9.0, 3.8)
 _BEST_SHARE = 0.1
 
@@ -60,7 +60,7 @@ def slice_of(found: Tuning, key: str, name: str) -> str:
 
 def side_by_side(found: Tuning) -> str:
     """All settings of a trial as one line, from axis to axis; the best tenth stands out."""
-    trials = sorted(found.done, key=_value)
+    trials = sorted(found.done, key=lambda trial: (_value(trial), -trial.number))  # of equal ones the first is best
     n_best = max(1, math.ceil(_BEST_SHARE * len(trials)))
     low, high = _value(trials[0]), _value(trials[-1])
     with draw() as (figure, axes):
@@ -126,8 +126,7 @@ def _draw_axes(axes: Axes, names: Sequence[str], ends: Sequence[tuple[str, str]]
         axes.axvline(place, color=INK, linewidth=0.8)
         axes.text(place, -0.04, low, ha="center", va="top", fontsize=8.5)
         axes.text(place, 1.03, high, ha="center", va="bottom", fontsize=8.5)
-    wrapped = ["\n".join(textwrap.wrap(_text(name).replace(".", ". "), 16)).replace(". ", ".") for name in names]
-    axes.set_xticks(range(len(names)), wrapped, fontsize=8.5)
+    axes.set_xticks(range(len(names)), [_text(in_lines(name)) for name in names], fontsize=8.5)
     axes.tick_params(axis="x", length=0, pad=14)
     axes.set_yticks([])
     axes.set_ylim(-0.02, 1.02)
@@ -159,6 +158,21 @@ def _ends(one: Any) -> tuple[str, str]:
 
 def _short(label: str) -> str:
     return _text(label if len(label) <= _LABEL_SIGNS else label[: _LABEL_SIGNS - 1] + "…")
+
+
+def in_lines(name: str) -> str:
+    """A name in lines of a few signs, which end behind a dot, a line or a blank: no word is cut.
+
+    Example:
+        >>> in_lines("stages.0.backbone_learning_rate").splitlines()
+        ['stages.0.', 'backbone_', 'learning_rate']
+    """
+    lines = [""]
+    for word in re.findall(r"[^._ ]*[._ ]?", name):
+        if lines[-1] and len(lines[-1]) + len(word) > _NAME_SIGNS:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(line.rstrip(" ") for line in lines)
 
 
 def _text(label: str) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from oracles import toy_faces
 from oracles.drawn_faces import write_faces
+from resight.embed import add_bundle
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +31,37 @@ def test_from_faces_to_a_head(resight, faces, tmp_path):
     assert said["n_photos"] == 66
     assert said["n_forged"] == 33
     assert set(said["figures"]) == {"AUROC", "EER"}
+    pairs, head = out / "test_pairs.csv", f"{out}-head"
+    plain, both = (
+        json.loads(resight("verify", pairs, *more, "--resamples", "0", "--json").out)
+        for more in ((), ("--forgery", head))
+    )
+    assert [row["pair_id"] for row in plain["pairs"]] == [row["pair_id"] for row in both["pairs"]]
+    assert plain["pairs"] != both["pairs"]
+    assert plain["pairs"][0]["cosine"] == both["pairs"][0]["cosine"]
+
+
+def test_a_bundle_of_faces_finds_them(resight, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESIGHT_MODELS", str(tmp_path / "models"))
+    files = toy_faces.written(tmp_path / "files")
+    further = {name: files[name] for name in ("detector.onnx", "landmarks.onnx")}
+    add_bundle(
+        files["model.onnx"], "toy", licence="MIT", commercial_use=True, side_px=48,
+        face={"finder": "boxes-68"}, face_files=further,
+    )  # fmt: skip
+    for who in range(8):
+        for shot in range(3):
+            place = tmp_path / "faces" / f"p{who}" / f"shot{shot}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(toy_faces.photo_of([(20 + 8 * shot, 36, who)])).save(place)
+    Image.fromarray(np.full((240, 320, 3), 20, np.uint8)).save(tmp_path / "faces" / "p0" / "nobody.png")
+    wrong = resight("forge", tmp_path / "faces", "--out", tmp_path / "none", "--model", "efficientnet-lite0")
+    assert wrong.code == 2
+    assert "expected a bundle of faces for --model" in wrong.err
+    done = resight("forge", tmp_path / "faces", "--out", tmp_path / "forged", "--model", "toy", "--json")
+    assert done.code == 0, done.err
+    assert sum(json.loads(done.out)["n_forged"]["train"].values()) > 0
+    assert "left out: p0/nobody.png: no face was seen on it" in done.err
 
 
 def test_json_and_failures(resight, faces, tmp_path):

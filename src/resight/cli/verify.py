@@ -32,6 +32,12 @@ _Share = Annotated[
     float | None,
     typer.Option(help="Share of pairs of one individual, for the probabilities. Default: as among the labelled pairs."),
 ]
+_Forgery = Annotated[
+    Path | None,
+    typer.Option(
+        help="Forgery head, as  resight train forgery  writes it: the right face on a forged photo is refused."
+    ),
+]
 _Resamples = Annotated[int, typer.Option("--resamples", min=0, help="Resamples of persons for the intervals.")]
 
 
@@ -43,6 +49,7 @@ def verify(
     out: _Out = None,
     calibrate_on: _CalibrateOn = None,
     sample: _Sample = None,
+    forgery: _Forgery = None,
     per: _Per = None,
     share_same: _Share = None,
     n_resamples: _Resamples = 1000,
@@ -55,11 +62,15 @@ def verify(
     Example:  resight verify pairs.csv --photos faces --out verified
 
     Example:  resight verify test_public --out verified --sample sample_submission.csv
+
+    Example:  resight verify test_pairs.csv --forgery forgery-head --calibrate-on val_pairs.csv --out verified
     """
     from resight.pipeline import verify_pairs
+    from resight.pipeline.forgery import ForgeryEvidence
 
     options: dict[str, Any] = {"photos": photos, "labels": labels, "model": model, "out": out, "sample": sample}
     options |= {"calibrate_on": calibrate_on, "share_same": share_same, "per": per or ()}
+    options["evidence"] = () if forgery is None else (ForgeryEvidence(forgery),)
     found = verify_pairs(pairs, **options, n_resamples=n_resamples, seed=seed, strict=strict)
     list_failures(found.failures)
     for note in found.notes:

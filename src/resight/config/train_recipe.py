@@ -54,6 +54,8 @@ class PhotoOptions(Options):
             the other side of the same one; "no", none is mirrored.
         synthetic: what photos are that the column `is_synthetic` marks: "negatives", of each person someone else;
             or "leave-out".
+        synthetic_weight: how much a generated photo counts beside a real one, in losses over individuals: above 1
+            refuses forgeries rather than telling people apart, below 1 the other way round.
         cache_mb: of decoded photos that are kept in memory.
     """
 
@@ -61,6 +63,7 @@ class PhotoOptions(Options):
     boxes: Names[Name] = ("box",)
     mirror: Literal["no", "same", "other", "other-side"] = "no"
     synthetic: Literal["negatives", "leave-out"] = "negatives"
+    synthetic_weight: Positive = 1.0
     cache_mb: Whole = 2000
 
 

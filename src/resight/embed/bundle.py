@@ -211,11 +211,15 @@ class Bundle:
         Raises:
             InputError: when this is no bundle of faces.
         """
-        if self._aligner is None:
-            raise InputError(
-                f"expected a bundle of faces to find some, found {self.model_id}, which is for whole photos"
-            )
-        return self._aligner.find(photo)
+        return self._faces().find(photo)
+
+    def face_points(self, photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32] | None:
+        """(5, 2) the points of the face that counts by the bundle's rule, x and y in pixels; None when none does.
+
+        Raises:
+            InputError: when this is no bundle of faces.
+        """
+        return self._faces().points(photo)
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(B, S, S, 3) uint8 RGB → (B, D) float32 of unit length; B may be 0.
@@ -235,6 +239,13 @@ class Bundle:
             for row, vector in enumerate(pool.map(lambda one: self._session(self._info.normalised(one[None])), pixels)):
                 vectors[row] = vector[0]
         return vectors
+
+    def _faces(self) -> FaceAligner:
+        if self._aligner is None:
+            raise InputError(
+                f"expected a bundle of faces to find some, found {self.model_id}, which is for whole photos"
+            )
+        return self._aligner
 
     def _refuse_odd_vectors(self, place: Path) -> None:
         """Try one picture, so that a model that fits no photo is told once and not for each."""

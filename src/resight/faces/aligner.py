@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from resight import registry
 from resight.core import Faces
 from resight.errors import ImageError, InputError, MismatchError, ResightError
@@ -81,6 +84,12 @@ class FaceAligner:
     def find(self, photo: Photo) -> Faces:
         """The faces of a photo, (H, W, 3) uint8 RGB, the surest first."""
         return self.finder.find(photo)
+
+    def points(self, photo: Photo) -> npt.NDArray[np.float32] | None:
+        """(5, 2) the points of the face that counts, in pixels; None when none does."""
+        faces = self.find(photo)
+        row = chosen_face(faces, photo.shape[1], photo.shape[0], self.info.several)
+        return None if row is None else faces.points[row]
 
     def prepare(self, photo: Photo, side_px: int) -> Prepared:
         """The face that counts, upright, (side_px, side_px, 3).

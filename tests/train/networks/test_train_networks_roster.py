@@ -14,6 +14,8 @@ from resight.train.examples import synthetic_marks
 from resight.train.networks.members import Members
 from resight.train.networks.pseudo_labels import pseudo_labels
 from resight.train.networks.roster import roster_of
+from resight.train.networks.sampling import class_weights
+from resight.train.networks.stages import criteria_for
 
 
 def table(identities, **columns) -> Catalogue:
@@ -68,9 +70,31 @@ def test_generated_photos_of_a_person_are_someone_else_or_left_out():
     assert synthetic_marks(photos.frame).tolist() == [True, False, False, True]
     found = roster(photos).individuals
     assert found.names == ("ann (synthetic)", "ann", "bob", "bob (synthetic)")
+    assert found.generated.tolist() == [True, False, False, True]
+    mirrored = roster(photos, photos__mirror="other").individuals
+    assert [mirrored.generated[mirrored.mirrored[one]] for one in range(4)] == [True, False, False, True]
     left = roster(photos, photos__synthetic="leave-out")
     assert left.rows.tolist() == [1, 2]
     assert left.individuals.names == ("ann", "bob")
+
+
+def test_the_other_side_of_a_generated_photo_is_generated():
+    photos = table(["ann", "ann", "bob"], side=["left", "left", "right"], is_synthetic=["1", "0", "0"])
+    found = roster(photos, photos__mirror="other-side", same=("side",)).individuals
+    by_name = dict(zip(found.names, found.generated.tolist(), strict=True))
+    assert {name for name, generated in by_name.items() if generated} == {
+        "ann left (synthetic)", "ann left (synthetic) (mirrored)",
+    }  # fmt: skip
+    assert len(by_name) == 6
+
+
+def test_generated_photos_count_as_much_as_the_recipe_says():
+    photos = table(["ann", "ann", "bob", "bob"], is_synthetic=["1", "0", "0", "1"])
+    recipe = overridden(TrainRecipe.default(), {"photos.synthetic_weight": 3.0})
+    criterion = criteria_for(roster(photos), recipe, 4)["arcface"]
+    weights = class_weights([1, 1, 1, 1], "none", [3, 1, 1, 3])
+    assert weights.tolist() == [1.5, 0.5, 0.5, 1.5]
+    assert criterion.weights.tolist() == weights.tolist()
 
 
 def test_only_those_with_enough_photos_take_part():

@@ -14,7 +14,7 @@ Photo = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-Landmarks = Callable[[Photo], Points | None]
+Landmarks = Callable[[Photo], npt.NDArray[np.floating] | None]
 """Takes an upright photo, (H, W, 3) uint8, and says where the face is: (5, 2) pixels x, y, in the order of
 `POINTS`; None when it sees no face."""
 
@@ -27,7 +27,7 @@ _CHEEK = 0.85  # half the width of the inner face, as a share of the way between
 
 
 def points_in_crop(photo: Photo) -> Points:
-    """Where the face is on the crops of Labeled TwoFaces in the Wild that are 125 wide and 150 high; a guess.
+    """Where the face is on the crops of Labeled Faces in the Wild that are 125 wide and 150 high; a guess.
 
     The points are those of the mean face there. On a head that is turned or tilted they are off by
     some pixels. On photos that were not cut in this way they are wrong.

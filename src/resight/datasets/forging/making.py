@@ -98,7 +98,7 @@ def forge_photos(
         out: a new or empty folder.
         labels: table of labels, when it does not lie in `photos`.
         layout: name of a label layout, or "auto" to recognise it by content.
-        landmarks: says where the face on a photo is; default: where it is on the crops of Labeled TwoFaces in the Wild.
+        landmarks: says where the face on a photo is; default: where it is on the crops of Labeled Faces in the Wild.
         kinds: of forgery, taken in turn: "swap", "warp", "upsample".
         shares: of the persons in train, validation and test.
         fake_share: forged photos for each real one, 0 to 1; a person has one at least, unless it is 0.

@@ -33,11 +33,13 @@ class Classes:
         codes: (N,) the class of each photo of the roster, -1 where it is not known.
         names: (C,) of the classes.
         mirrored: (C,) the class that a mirrored photo of each shows.
+        generated: (C,) whether its photos are generated; None where none is.
     """
 
     codes: Codes
     names: tuple[str, ...]
     mirrored: Codes
+    generated: npt.NDArray[np.bool_] | None = None
 
     @property
     def counts(self) -> Codes:
@@ -117,12 +119,15 @@ def _individuals(frame: pl.DataFrame, codes: Codes, keys: list[str], recipe: Tra
     is_merged = False
     names = [f"{title} (synthetic)" if fake else title for title, fake in zip(titles, fakes, strict=True)]
     if recipe.sampling.rare == "together" and frame.filter(codes == n - 1).select(keys).n_unique() > 1:
-        names[-1], is_merged = "(rare)", True
+        names[-1], is_merged, fakes[-1] = "(rare)", True, False
+    generated = np.array(fakes, dtype=bool)
     mirror = recipe.photos.mirror
     if mirror in ("no", "same"):
-        return Classes(codes, tuple(names), np.arange(n))
+        return Classes(codes, tuple(names), np.arange(n), generated)
     if mirror == "other":
-        return Classes(codes, (*names, *(f"{name} (mirrored)" for name in names)), _there_and_back(n))
+        return Classes(
+            codes, (*names, *(f"{name} (mirrored)" for name in names)), _there_and_back(n), np.tile(generated, 2)
+        )
     return _other_sides(frame[first], codes, names, keys, is_merged=is_merged)
 
 
@@ -132,7 +137,7 @@ def _other_sides(firsts: pl.DataFrame, codes: Codes, names: list[str], keys: lis
         raise UnknownNameError("column in `same` that mirror = 'other-side' needs", "side", keys)
     n_known = len(names) - is_merged
     place = {row: number for number, row in enumerate(firsts.select(keys).rows()[:n_known])}
-    sides = keys.index("side")
+    sides, synthetic = keys.index("side"), keys.index("synthetic")
     mirrored, more = [], list(names)
     for row in list(place):
         swapped = (*row[:sides], _SWAPPED.get(str(row[sides]).lower(), row[sides]), *row[sides + 1 :])
@@ -143,7 +148,10 @@ def _other_sides(firsts: pl.DataFrame, codes: Codes, names: list[str], keys: lis
     mirrored += range(n_known, len(names))
     back = {there: number for number, there in enumerate(mirrored)}
     mirrored += [back[number] for number in range(len(names), len(more))]
-    return Classes(codes, tuple(more), np.array(mirrored, np.int64))
+    generated = np.zeros(len(more), dtype=bool)
+    for row, number in place.items():
+        generated[number] = row[synthetic]
+    return Classes(codes, tuple(more), np.array(mirrored, np.int64), generated)
 
 
 def titles_of(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:

@@ -138,7 +138,7 @@ def merge_rare(classes: Codes, options: SamplingOptions) -> tuple[Codes, Codes]:
     return np.unique(merged[rows], return_inverse=True)[1].astype(np.int64), rows
 
 
-def class_weights(counts: npt.ArrayLike, how: Weighing) -> npt.NDArray[np.float32]:
+def class_weights(counts: npt.ArrayLike, how: Weighing, times: npt.ArrayLike | None = None) -> npt.NDArray[np.float32]:
     """How much a photo of each class counts in the losses over classes; their mean over photos is 1.
 
     "balanced" weighs by 1 / n and "root" by its square root. "effective" weighs by 1 / E(n) with the effective number
@@ -149,6 +149,7 @@ def class_weights(counts: npt.ArrayLike, how: Weighing) -> npt.NDArray[np.float3
     Args:
         counts: (C,) photos of each class; a class without any is weighed as one with one.
         how: "none", "balanced", "root" or "effective".
+        times: (C,) how much more each class counts than that; None for 1.
 
     Returns:
         (C,) float32.
@@ -169,7 +170,7 @@ def class_weights(counts: npt.ArrayLike, how: Weighing) -> npt.NDArray[np.float3
         "balanced": 1 / some,
         "root": some**-0.5,
         "effective": 1 / _effective(some, n.sum() / np.count_nonzero(n)),
-    }[how]
+    }[how] * (1.0 if times is None else np.asarray(times, np.float64))
     return np.asarray(raw * n.sum() / (raw @ n), np.float32)
 
 

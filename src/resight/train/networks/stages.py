@@ -108,7 +108,8 @@ def criteria_for(roster: Roster, recipe: TrainRecipe, dimension: int) -> dict[st
         of = roster.classes[loss.title]
         counts = of.counts
         counts = np.where(counts > 0, counts, counts[of.mirrored])  # a mirrored class has as many as its own
-        found[loss.title] = Criterion(loss, counts, dimension, class_weights(counts, how))
+        times = None if of.generated is None else np.where(of.generated, recipe.photos.synthetic_weight, 1.0)
+        found[loss.title] = Criterion(loss, counts, dimension, class_weights(counts, how, times))
     return found
 
 

@@ -208,7 +208,8 @@ def main() -> int:
     arguments = parser.parse_args()
     result = measure(arguments.only, 10 if arguments.quick else 1)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    kept = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.only and arguments.out.exists() else {}
+    arguments.out.write_text(json.dumps(kept | result, indent=2) + "\n", encoding="utf-8")
     tell(result)
     return 0 if result.get("ratios", {}).get("arcface", TARGET_RATIO) >= TARGET_RATIO else 1
 

@@ -90,7 +90,7 @@ def move_between(points: Points, onto: Points) -> npt.NDArray[np.float64]:
 
     Example:
         >>> square = np.array([[0.0, 0], [2, 0], [1, 1], [0, 2], [2, 2]])
-        >>> move_between(square, 2 * square + 1).round(9).tolist()
+        >>> (move_between(square, 2 * square + 1).round(9) + 0.0).tolist()  # no minus before a zero
         [[2.0, 0.0, 1.0], [0.0, 2.0, 1.0]]
     """
     here, there = ((one - one.mean(axis=0)) @ [1, 1j] for one in (points, onto))

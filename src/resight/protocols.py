@@ -68,7 +68,11 @@ class FaceFinder(Protocol):
 
 @runtime_checkable
 class PairEvidence(Protocol):
-    """Says more of pairs of photos than how alike their vectors are: that one is forged, say."""
+    """Says more of pairs of photos than how alike their vectors are: that one is forged, say.
+
+    It may have `require_model(model)`, which refuses vectors that it cannot take before the work, and `notes`,
+    sentences for the user after it.
+    """
 
     def columns(self, pairs: PhotoPairs, embeddings: Embeddings) -> Mapping[str, npt.NDArray[np.floating]]:
         """Column to (P,) numbers, higher where more speaks for one individual and no forgery; NaN for nothing to say.

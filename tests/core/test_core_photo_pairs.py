@@ -47,6 +47,21 @@ class TestWhatIsRefused:
                 {"same": [False], "person_a": ["Ada"], "person_b": ["Ada"]},
                 "row 0, column 'same': expected two persons on a pair of two individuals, found one: say by a column",
             ),
+            (
+                [(0, 1), (2, 3), (1, 0)],
+                {"same": [True, True, False]},
+                "row 0, column 'same': expected one truth of two photos, found two rows that disagree",
+            ),
+            (
+                [(0, 1), (2, 0)],
+                {"person_a": ["Ada", "Cy"], "person_b": ["Bo", "Bo"]},
+                "row 0, column 'person_a': expected one person on a photo, found several in the rows, here 'Ada'",
+            ),
+            (
+                [(0, 1)],
+                {"same": [True], "kind": ["swap"]},
+                "row 0, column 'same': expected no forgery on a pair of one individual, found one",
+            ),
         ],
     )
     def test_with_row_and_column(self, rows, columns, message):

@@ -173,7 +173,7 @@ class TestFaults:
         [
             ((PAIRS[0], "ada/1.jpg,,1"), "pairs.csv: row 0, column 'path_b': expected a pair of photos"),
             ((PAIRS[0], "ada/1.jpg,bo/1.jpg,perhaps"), "pairs.csv: row 0, column 'same': expected one of 1, true, yes"),
-            ((PAIRS[0], "ada/1.jpg,ada/1.jpg,1"), "pairs.csv: row 0, column 'second': expected two photos in a pair"),
+            ((PAIRS[0], "ada/1.jpg,ada/1.jpg,1"), "pairs.csv: row 0, column 'path_b': expected two photos in a pair"),
             ((PAIRS[0],), "pairs.csv: expected at least one row, found none"),
             (
                 ("photo,who", "ada/1.jpg,ada"),

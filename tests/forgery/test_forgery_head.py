@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from dataclasses import fields, replace
 
 import numpy as np
@@ -114,6 +116,33 @@ def test_numbers_that_do_not_belong_together_are_refused(changed):
         replace(numbers(), **changed)
 
 
+def damaged(how: str) -> bytes:
+    """The file of numbers with one member spoilt."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        array = io.BytesIO()
+        np.lib.format.write_array(array, np.zeros((4, 4), np.float32))
+        content = array.getvalue()
+        if how == "header":
+            content = content.replace(b"(4, 4), ", b"(9999999, 9999999), ", 1)
+        archive.writestr("line.npy", content)
+    data = bytearray(written.getvalue())
+    local, central = data.index(b"PK\x03\x04"), data.index(b"PK\x01\x02")
+    if how == "encrypted":
+        data[local + 6] |= 1
+        data[central + 8] |= 1
+    if how == "method":
+        data[local + 8] = data[central + 10] = 99
+    if how == "deflate":
+        data[local + 30 + len("line.npy")] = 0xFF
+    return bytes(data)
+
+
+def test_vectors_of_another_length_are_refused():
+    with pytest.raises(MismatchError, match=f"expected vectors of {D} numbers for the forgery head, found {D + 1}"):
+        head().log_odds(np.zeros((1, N_TRACES)), np.zeros((1, D + 1)), "toy@1")
+
+
 class TestOnDisk:
     @pytest.fixture
     def folder(self, tmp_path):
@@ -123,6 +152,23 @@ class TestOnDisk:
     def test_nothing_there_names_the_remedy(self, tmp_path):
         with pytest.raises(InputError, match="resight train forgery"):
             ForgeryHead.load(tmp_path / "nowhere")
+
+    @pytest.mark.parametrize("damage", ["encrypted", "method", "deflate", "header"])
+    def test_damaged_numbers_under_their_own_hash_are_a_sentence(self, folder, damage):
+        data = bytearray(damaged(damage))
+        (folder / "forgery.npz").write_bytes(data)
+        said = json.loads((folder / "forgery.json").read_text(encoding="utf-8"))
+        (folder / "forgery.json").write_text(json.dumps(said | {"numbers": hash_of(bytes(data))}), encoding="utf-8")
+        with pytest.raises(InputError, match="expected the numbers of a forgery head"):
+            ForgeryHead.load(folder)
+
+    def test_what_it_says_of_itself_is_one_sentence_when_wrong(self, folder):
+        said = json.loads((folder / "forgery.json").read_text(encoding="utf-8"))
+        (folder / "forgery.json").write_text(json.dumps(said | {"n_photos": "x", "more": 1}), encoding="utf-8")
+        with pytest.raises(InputError, match="found at key 'n_photos': ") as told:
+            ForgeryHead.load(folder)
+        assert "\n" not in str(told.value)
+        assert "://" not in str(told.value)
 
     def test_changed_numbers_are_told(self, folder):
         (folder / "forgery.npz").write_bytes(as_bytes(numbers(seed=1)))

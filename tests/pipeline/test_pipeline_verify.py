@@ -277,14 +277,14 @@ class TestEvidence:
 class TestThePage:
     def test_the_hardest_errors_are_shown(self, faces, bundle, tmp_path):
         rows = [tuple(row.values()) for row in read(faces / "pairs.csv")]
-        rows += [(r[0], r[1], 1 - int(r[2])) for r in rows[:1]]  # one label is wrong
+        rows[0] = (*rows[0][:2], 0)  # one label is wrong
         table = write(tmp_path / "pairs.csv", "path_a,path_b,same", rows)
         found = verify_pairs(table, photos=faces, model=bundle, n_resamples=5)
         text = found.write_page(tmp_path / "page.html").read_text(encoding="utf-8")
         require_self_contained(text)
         page = Page(text)
         assert "Nobody is named" in page.text
-        assert "pair 190 : p0/a.png , p0/b.png" in page.text
+        assert "pair 0 : p0/a.png , p0/b.png" in page.text
         assert "One individual, taken for two" in page.text
         assert found.write_page(tmp_path / "page.html").read_text(encoding="utf-8") == text
 
@@ -294,6 +294,48 @@ class TestThePage:
         text = found.write_page(tmp_path / "page.html").read_text(encoding="utf-8")
         require_self_contained(text)
         assert "of none it is known" in Page(text).text
+
+
+class TestWhatLiesThere:
+    def test_files_of_others_are_left_alone(self, faces, bundle, tmp_path):
+        (tmp_path / "report.html").write_text("mine", encoding="utf-8")
+        with pytest.raises(InputError, match=r"found another's report\.html in"):
+            verify_pairs(faces / "pairs.csv", model=bundle, out=tmp_path)
+        assert (tmp_path / "report.html").read_text(encoding="utf-8") == "mine"
+        assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+    def test_what_is_read_is_not_written_over(self, faces, bundle, tmp_path):
+        out = tmp_path / "out"
+        pairs = pl.read_csv(faces / "pairs.csv").head(30)
+        out.mkdir()
+        pairs.write_csv(out / "pairs.csv")
+        before = (out / "pairs.csv").read_bytes()
+        for _ in range(2):
+            with pytest.raises(InputError, match=r"pairs\.csv is read from it and would be lost"):
+                verify_pairs(out / "pairs.csv", photos=faces, model=bundle, out=out)
+            (out / "catalogue").mkdir(exist_ok=True)  # as if an earlier run had been here
+        assert (out / "pairs.csv").read_bytes() == before
+
+    def test_a_file_is_no_folder(self, faces, bundle, tmp_path):
+        (tmp_path / "out").write_text("mine", encoding="utf-8")
+        with pytest.raises(InputError, match="expected a folder for what is written, found a file"):
+            verify_pairs(faces / "pairs.csv", model=bundle, out=tmp_path / "out")
+
+
+def test_figures_that_are_not_known_are_said_so(faces, bundle, tmp_path):
+    rows = [("p0/a.png", "p0/b.png", 1), ("p0/a.png", "p1/a.png", 0)]
+    found = verify_pairs(write(tmp_path / "pairs.csv", "path_a,path_b,same", rows), photos=faces, model=bundle)
+    assert "nan" not in str(found)
+
+
+def test_a_row_that_stands_twice_takes_no_probability_away(faces, bundle, tmp_path):
+    own = [(f"p{who}/a.png", f"p{who}/b.png", 1) for who in range(N_PERSONS)]
+    other = [(f"p{who}/a.png", f"p{(who + 1) % N_PERSONS}/b.png", 0) for who in range(N_PERSONS)]
+    for more in ([], own[:1], other[:1]):
+        table = write(tmp_path / "pairs.csv", "path_a,path_b,same", [*own, *other, *more])
+        found = verify_pairs(table, photos=faces, model=bundle, n_resamples=0)
+        assert found.calibration is not None, more
+        assert np.isfinite(found.probabilities).all()
 
 
 def test_groups_by_a_column_of_the_pairs_or_of_the_photos(faces, bundle, tmp_path):

@@ -108,19 +108,25 @@ class TestTheEvidence:
         vectors[1, :2] = 0.6, 0.8
         embeddings = Embeddings(np.array(["b", "a", "d"]), vectors, model)
         frame = pl.DataFrame({"pair_id": list("123"), "first": [0, 0, 3], "second": [1, 2, 0]})
-        found = ForgeryEvidence(trained.head).columns(PhotoPairs(photos, frame), embeddings)["forgery"]
+        evidence = ForgeryEvidence(trained.head)
+        found = evidence.columns(PhotoPairs(photos, frame), embeddings)["forgery"]
         traces = trace_photos(photos).traces[:2]
         odds = trained.head.log_odds(traces, vectors[[1, 0]], model)
         slope, height = trained.head.numbers.face_line.tolist()
         face = 1 / (1 + np.exp(-(slope * 0.6 + height)))
         both = face * (0.2 + 0.8 / (1 + np.exp(odds.max())))
         assert found[0] == pytest.approx(np.log(both / (1 - both)), rel=1e-4)
-        assert np.isnan(found).tolist() == [False, True, True]  # one has no vector, one cannot be read
+        assert np.isnan(found).tolist() == [False, True, False]  # one has no vector
+        least = 0.2 / (1 + np.exp(-height))  # one cannot be looked at, and counts as forged
+        assert found[2] == pytest.approx(np.log(least / (1 - least)), rel=1e-4)
+        assert [note.partition(":")[0] for note in evidence.notes] == ["p01/photo1.jpg counts as forged"]
 
     def test_vectors_of_another_model_are_refused(self, trained, photos):
         other = Embeddings(np.array(["a"]), np.eye(1280, dtype=np.float32)[:1], "other@1")
         with pytest.raises(MismatchError, match="other@1"):
             ForgeryEvidence(trained.head).log_odds(photos, other)
+        with pytest.raises(MismatchError, match="name that bundle with --model"):
+            ForgeryEvidence(trained.head).require_model("other@1")
 
     def test_photos_that_cannot_be_traced_are_listed(self, photos):
         found = trace_photos(photos)

@@ -139,7 +139,8 @@ class PhotoPairs:
         if name in self.frame.columns:
             return _texts(self.frame[name])
         if name not in self.photos.frame.columns:
-            raise UnknownNameError("column", name, [*self.frame.columns, *self.photos.frame.columns])
+            told = [one for one in self.frame.columns if one not in ("first", "second")]
+            raise UnknownNameError("column", name, [*told, *self.photos.frame.columns])
         values = _texts(self.photos.frame[name])
         low, high = np.sort(np.stack([values[self.first], values[self.second]]), axis=0)
         both = np.char.add(np.char.add(low, " / "), high)
@@ -203,6 +204,26 @@ def _check(frame: pl.DataFrame, n_photos: int) -> None:
         ~same & met & (kind.fill_null(REAL) == REAL),
         "expected two persons on a pair of two individuals, found one: say by a column 'kind' what was forged",
     )
+    _refuse(
+        frame,
+        "same",
+        same & (kind.fill_null(REAL) != REAL),
+        "expected no forgery on a pair of one individual, found one: a forged photo of a person is not the same",
+    )
+    _check_truth(frame)
+
+
+def _check_truth(frame: pl.DataFrame) -> None:
+    """What pairs say of the same two photos, or of one photo, must agree."""
+    low, high = pl.min_horizontal("first", "second"), pl.max_horizontal("first", "second")
+    otherwise = pl.col("same").drop_nulls().n_unique().over(low, high) > 1
+    _refuse(frame, "same", otherwise, "expected one truth of two photos, found two rows that disagree")
+    ends = (("first", "person_a"), ("second", "person_b"))
+    named = pl.concat([frame.select(photo=photo, person=person) for photo, person in ends]).drop_nulls()
+    doubled = named.group_by("photo").agg(pl.col("person").n_unique()).filter(pl.col("person") > 1)["photo"]
+    for photo, person in ends:
+        several = pl.col(photo).is_in(doubled.implode())
+        _refuse(frame, person, several, "expected one person on a photo, found several in the rows, here {value!r}")
 
 
 def _refuse(frame: pl.DataFrame, column: str, wrong: pl.Expr, message: str) -> None:

@@ -152,11 +152,16 @@ def _of_paths(
     told: pl.DataFrame, known: Catalogue | None, photos: Path, table: Path, *, must_agree: bool
 ) -> PhotoPairs:
     if not photos.is_dir():
-        raise CatalogueError(f"expected a folder of photos, found {photos}")
+        raise CatalogueError(
+            f"expected a folder of photos, found {'a file' if photos.exists() else 'nothing'} in {photos}"
+        )
     paths = _places(told, photos, table)
     distinct = paths.unique(maintain_order=True)
     rows = paths.replace_strict(distinct, pl.int_range(len(distinct), eager=True), return_dtype=pl.Int64)
     sides = [rows[: told.height].alias("first"), rows[told.height :].alias("second")]
+    alone = (sides[0] == sides[1]).arg_true()
+    if len(alone):
+        raise CatalogueError("expected two photos in a pair, found one photo twice", row=int(alone[0]), column="path_b")
     catalogue = _catalogue_of(distinct, known, photos)
     frame = told.drop("path_a", "path_b").with_columns(sides)
     return PhotoPairs(catalogue, _with_persons(_with_kind(frame, catalogue), catalogue, must_agree=must_agree))

@@ -7,6 +7,7 @@ what it is and what it was learned from, `forgery.npz` holds its numbers.
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -163,7 +164,12 @@ class ForgeryHead:
         try:
             info = ForgeryInfo.model_validate_json(said)
         except ValidationError as error:
-            raise InputError(f"expected what a forgery head says of itself in {place / FILES[0]}: {error}") from error
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"]) or "(file)"
+            raise InputError(
+                f"expected what a forgery head says of itself in {place / FILES[0]}, found at key '{key}': "
+                f"{first['msg']}; make the head anew"
+            ) from error
         if hash_of(data) != info.numbers:
             raise MismatchError(
                 f"{place}: expected {FILES[1]} with the hash {info.numbers[:16]}… that {FILES[0]} states, found another"
@@ -197,10 +203,26 @@ class ForgeryHead:
         Raises:
             MismatchError: when the vectors are of another model.
         """
-        if model != self.info.model:
-            raise MismatchError(f"expected vectors of {self.info.model} for the forgery head, found those of {model}")
+        self.require_model(model)
+        n_needed, n_given = len(self.numbers.vector_centre), np.shape(vectors)[1]
+        if n_needed != n_given:
+            raise MismatchError(
+                f"expected vectors of {n_needed} numbers for the forgery head, found {n_given}: make it anew"
+            )
         slope, height = self.numbers.line.astype(np.float64)
         return np.asarray(slope * self.numbers.raw(self.numbers.inputs(traces, vectors)) + height)
+
+    def require_model(self, model: str) -> None:
+        """Refuse vectors of another model than the head was learned on.
+
+        Raises:
+            MismatchError: when they are.
+        """
+        if model != self.info.model:
+            raise MismatchError(
+                f"expected vectors of {self.info.model} for the forgery head, found those of {model}: name that bundle "
+                "with --model, or train a head on this one"
+            )
 
 
 def as_bytes(numbers: HeadNumbers) -> bytes:
@@ -226,7 +248,7 @@ def _numbers(data: bytes, file: Path) -> HeadNumbers:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as held:
             found: dict[str, Any] = {name: held[name] for name in held.files}
-    except (OSError, ValueError, BadZipFile, KeyError, EOFError) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError, BadZipFile, KeyError, EOFError, zlib.error) as error:
         raise InputError(f"expected the numbers of a forgery head in {file}, found something else") from error
     if set(found) != names or any(array.dtype != np.float32 for array in found.values()):
         raise InputError(f"expected the arrays {', '.join(sorted(names))} in {file}, found {', '.join(sorted(found))}")

@@ -92,9 +92,26 @@ class ForgeryEvidence:
 
     def __init__(self, head: ForgeryHead | str | Path) -> None:
         self._head = head if isinstance(head, ForgeryHead) else ForgeryHead.load(head)
+        self._failures: dict[str, Failure] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The photos that count as forged because nothing could be looked for in them, each with the reason."""
+        return tuple(f"{one.path} counts as forged: {one.reason}" for one in self._failures.values())
+
+    def require_model(self, model: str) -> None:
+        """Refuse vectors of another model than the head was learned on.
+
+        Raises:
+            MismatchError: when they are.
+        """
+        self._head.require_model(model)
 
     def log_odds(self, photos: Catalogue, embeddings: Embeddings) -> Floats:
-        """(N,) the log-odds that each photo is forged; NaN for one that has no vector or cannot be read.
+        """(N,) the log-odds that each photo is forged; NaN for one that has no vector.
+
+        A photo in which nothing can be looked for, since it is too small, say, counts as forged for certain: else
+        nothing would be easier than to send such a one.
 
         Raises:
             MismatchError: when the vectors are of another model than the head was learned on.
@@ -105,13 +122,15 @@ class ForgeryEvidence:
         found = np.full(len(photos), np.nan)
         vectors = embeddings.vectors[rows[rows >= 0]]
         found[rows >= 0] = self._head.log_odds(traced.traces, vectors, embeddings.model)
+        self._failures |= {one.image_id: one for one in traced.failures}
+        found[np.isin(photos.image_ids, [one.image_id for one in traced.failures])] = np.inf
         return found
 
     def columns(self, pairs: PhotoPairs, embeddings: Embeddings) -> dict[str, Floats]:
         """(P,) under `forgery`: log-odds that both photos of a pair are real and show one person.
 
         As if half of the photos were forged, and half of the pairs of one person. NaN for a pair of which a photo has
-        no vector or cannot be read. Each photo is looked at once.
+        no vector. Each photo is looked at once.
 
         Raises:
             MismatchError: when the vectors are of another model than the head was learned on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = ["COSINE", "PairCalibration", "calibrated"]
 COSINE = "cosine"
 """The column of the cosine, without which nothing is said of a pair."""
 
+_FOLDS = (5, 10, 20)
 _ITSELF, _OTHERS = "these pairs, cross-fitted by person", "other pairs"
 
 Floats = npt.NDArray[np.float64]
@@ -83,8 +85,7 @@ def calibrated(
     rows = _known(source, theirs)
     asked = source.is_genuine[rows], source.persons[rows]
     try:
-        stack = fit_pair_stack(_rows(theirs, rows), *asked)
-        own = None if taught is not None else cross_fitted_stack(_rows(theirs, rows), *asked)
+        stack, own = _fitted(_rows(theirs, rows), asked, crossed=taught is None)
     except NotFittedError as error:
         if must:
             raise
@@ -98,6 +99,26 @@ def calibrated(
     share = stack.share_same if share_same is None else share_same
     found = PairCalibration(stack, _ITSELF if taught is None else _OTHERS, share, stated, loss)
     return found, 0.5 + 0.5 * np.tanh((log_odds + shift) / 2), _shared(pairs, taught)
+
+
+def _fitted(
+    columns: Mapping[str, Floats], asked: tuple[Bools, npt.NDArray[np.int64]], *, crossed: bool
+) -> tuple[PairStack, Floats | None]:
+    """The stack, and what stacks without its persons say of each pair.
+
+    Of few pairs two folds of persons may be all of one kind; of more folds each two are fewer persons.
+    """
+    for n_folds in _FOLDS[:-1]:
+        with suppress(NotFittedError):
+            return _fitted_by(columns, asked, n_folds, crossed=crossed)
+    return _fitted_by(columns, asked, _FOLDS[-1], crossed=crossed)
+
+
+def _fitted_by(
+    columns: Mapping[str, Floats], asked: tuple[Bools, npt.NDArray[np.int64]], n_folds: int, *, crossed: bool
+) -> tuple[PairStack, Floats | None]:
+    stack = fit_pair_stack(columns, *asked, n_folds=n_folds)
+    return stack, cross_fitted_stack(columns, *asked, n_folds=n_folds) if crossed else None
 
 
 def _judged(pairs: PhotoPairs, columns: Columns, log_odds: Floats) -> tuple[Stated | None, float]:

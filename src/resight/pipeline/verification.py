@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from resight.core import PhotoPairs
+from resight.core.estimate import Estimate
 from resight.datasets.written import write_table, write_text
 from resight.embed import Failure
 from resight.evaluate import JudgedPairs, PairMeasures
@@ -23,7 +24,10 @@ from resight.pipeline.pair_calibration import PairCalibration
 from resight.pipeline.pairs import PairScores
 from resight.pipeline.submit import Submitted, write_submission
 
-__all__ = ["Verification", "judged_pairs"]
+__all__ = ["WRITTEN", "Verification", "judged_pairs"]
+
+WRITTEN = ("submission.csv", "pairs.csv", "verification.json", "report.html")
+"""The files of a verification."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -148,17 +152,24 @@ def measure_lines(found: PairMeasures) -> list[str]:
     """The measures as lines of text."""
     counts = f"{found.n_genuine:,} genuine and {found.n_impostor:,} impostor pairs of {found.n_persons:,} persons"
     lines = [f"{counts}, {found.n_not_compared:,} not compared"]
-    lines += [f"EER ({name})  {one}" for name, one in found.eer.items()]
+    lines += [f"EER ({name})  {_said(one)}" for name, one in found.eer.items()]
     parts = {"EER real": found.eer_real, "EER fake": found.eer_fake}
     parts |= {f"EER {kind}": one for kind, one in found.kinds.items()}
-    lines += [f"{name}  {one}" for name, one in parts.items() if one is not None]
+    lines += [f"{name}  {_said(one)}" for name, one in parts.items() if one is not None]
     for tar in found.tar:
-        said = tar.at.note or f"{tar.estimate} (achieved {tar.at.achieved:.4g})"
+        said = tar.at.note or f"{_said(tar.estimate)} (achieved {tar.at.achieved:.4g})"
         lines.append(f"TAR at FAR {tar.at.target:g}  {said}")
     if found.folds is not None:
-        lines.append(f"accuracy over {len(found.folds.folds)} folds  {found.folds.estimate}")
+        lines.append(f"accuracy over {len(found.folds.folds)} folds  {_said(found.folds.estimate)}")
     for group in found.groups:
         rates = {"EER": group.eer, "FNMR": group.fnmr, "FMR": group.fmr}
-        known = (f"{name} {one}" for name, one in rates.items() if not math.isnan(one.value))
+        known = (f"{name} {_said(one)}" for name, one in rates.items() if not math.isnan(one.value))
         lines.append(f"{group.column} {group.value}  {', '.join(known)}")
     return lines
+
+
+def _said(one: Estimate) -> str:
+    """A figure with its interval, as far as either is known."""
+    if math.isnan(one.value):
+        return "insufficient data"
+    return f"{one.value:.3f}" if math.isnan(one.low) else str(one)

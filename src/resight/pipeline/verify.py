@@ -17,7 +17,7 @@ from resight.evaluate import PairMeasures, folds_in_order, measure_pairs
 from resight.pipeline.forms import Form
 from resight.pipeline.pair_calibration import COSINE, calibrated
 from resight.pipeline.pair_vectors import PhotoVectors, cosines, photo_vectors
-from resight.pipeline.verification import Verification, judged_pairs
+from resight.pipeline.verification import WRITTEN, Verification, judged_pairs
 from resight.protocols import PairEvidence
 
 __all__ = ["verify_pairs"]
@@ -76,6 +76,8 @@ def verify_pairs(
         NotFittedError: when evidence is to be weighed and too few labelled pairs say how.
         StoreError: when `out` holds something else where the vectors go.
     """
+    if out is not None:
+        _refuse_theirs(Path(out), (pairs, labels, calibrate_on, sample))
     asked = _read(pairs, photos, labels)
     if not len(asked):
         raise InputError("expected at least one pair of photos, found none")
@@ -84,6 +86,8 @@ def verify_pairs(
         Form.of_file("kryptonite", sample)  # a wrong sample is told before the work
     groups = {name: asked.column(name) for name in per}
     bundle = model if isinstance(model, Bundle) else Bundle.load(model or DEFAULT_BUNDLE)
+    for one in evidence:
+        getattr(one, "require_model", _anything)(bundle.model_id)
     vectors, n_embedded = _vectors_of([asked] if others is None else [asked, others], bundle, out, strict=strict)
     columns = _columns_of(asked, vectors[0], evidence)
     taught = None if others is None else (others, _columns_of(others, vectors[1], evidence))
@@ -92,8 +96,29 @@ def verify_pairs(
     measures, said = _measured(asked, scores, groups, n_resamples, seed)
     scale, failures = "probability" if evidence else COSINE, vectors[0].failures
     given = (asked, bundle.model_id, columns, scores, scale, probabilities, calibration, measures, failures)
-    found = Verification(*given, notes=(*notes, *said), n_embedded=n_embedded)
+    told = [note for one in evidence for note in getattr(one, "notes", ())]
+    found = Verification(*given, notes=(*notes, *said, *told), n_embedded=n_embedded)
     return found if out is None else found.write(out, sample)
+
+
+def _refuse_theirs(out: Path, inputs: Sequence[object]) -> None:
+    """Refuse to write over what is read, or over files of others; a folder of ours holds the vectors."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"expected a folder for what is written, found a file in {out}: give another place")
+    read = {Path(one).resolve() for one in inputs if isinstance(one, str | Path)}
+    ours = (out / _KEPT[0]).exists()
+    for name in WRITTEN:
+        place = out / name
+        if place.resolve() in read:
+            raise InputError(f"expected another folder than {out}, found that {name} is read from it and would be lost")
+        if place.exists() and not ours:
+            raise InputError(
+                f"expected a new folder, or one of an earlier run, found another's {name} in {out}: give another place"
+            )
+
+
+def _anything(_: str) -> None:
+    """Evidence that rests on no model takes the vectors of any."""
 
 
 def _read(pairs: str | Path | PhotoPairs, photos: str | Path | None, labels: str | Path | None) -> PhotoPairs:

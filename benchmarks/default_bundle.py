@@ -1,7 +1,7 @@
 """Would another bundle be a better default? One that learned drawn individuals, beside the shipped one, on photos
 that neither saw.
 
-    python benchmarks/default_bundle.py [--individuals 250] [--threads 2]
+    python benchmarks/default_bundle.py [--individuals 120] [--threads 2]
 
 Drawn individuals are the only ones of whom anyone may ship what was learned from them without asking. The recipe is
 `recipes/default.toml`, written down before the first look at a real photo; the epoch is chosen on drawn individuals
@@ -77,7 +77,7 @@ def compared(name: str, bundle: Path) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--individuals", type=int, default=250)
+    parser.add_argument("--individuals", type=int, default=120)
     parser.add_argument("--threads", type=int, default=usable_cores())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)

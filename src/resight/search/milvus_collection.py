@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -158,10 +159,9 @@ class MilvusCollection:
         gone = others if remove_others else others[:0]
         for rows in self._parts(missing, 4 * gallery.dimension):
             batch = _rows(gallery, identities, texts, rows)
-            self._ask(lambda milvus, s, batch=batch: milvus.upsert(self.name, batch, timeout=s))
+            self._ask(partial(self._upsert, batch))
         for some in self._parts(gone, 0):
-            wish = f"key in {_quoted(some)}"
-            self._ask(lambda milvus, s, wish=wish: milvus.delete(self.name, filter=wish, timeout=s))
+            self._ask(partial(self._delete, some))
         if remove_others:
             self._check_count(len(gallery))
         self._ask(lambda milvus, s: milvus.flush(self.name, timeout=s))
@@ -277,6 +277,12 @@ class MilvusCollection:
         wanted.add_index("vector", index_type=index, metric_type="IP", params=INDEXES[index])
         milvus.create_index(self.name, wanted, timeout=seconds)
 
+    def _upsert(self, batch: list[dict[str, Any]], milvus: Any, seconds: float) -> None:
+        milvus.upsert(self.name, batch, timeout=seconds)
+
+    def _delete(self, keys: Keys, milvus: Any, seconds: float) -> None:
+        milvus.delete(self.name, filter=f"key in {_quoted(keys)}", timeout=seconds)
+
     def _check_count(self, n: int) -> None:
         found = self._count()
         if found != n:
@@ -330,7 +336,7 @@ def checksums(
     sums = []
     for row in range(len(gallery)) if rows is None else rows:
         told = repr([str(identities[row]), *(str(columns[name][row]) for name in names)])
-        sums.append(zlib.crc32(told.encode(), zlib.crc32(np.ascontiguousarray(gallery.vectors[row], "<f4"))))
+        sums.append(zlib.crc32(told.encode(), zlib.crc32(gallery.vectors[row].astype("<f4").tobytes())))
     return np.array(sums, np.int64)
 
 

@@ -95,8 +95,8 @@ def pull_from_milvus(uri: str, out: str | Path, *, collection: str = "resight", 
     table = {"image_id": held.image_ids, "identity": held.identities, **held.columns}
     Path(out).mkdir(parents=True, exist_ok=True)
     drafts = vectors.with_suffix(".tmp"), names.with_suffix(".tmp")
-    with drafts[0].open("wb") as file:
-        np.save(file, matrix, allow_pickle=False)
+    with drafts[0].open("wb") as opened:
+        np.save(opened, matrix, allow_pickle=False)
     pl.DataFrame({name: pl.Series(text, dtype=pl.String) for name, text in table.items()}).write_csv(drafts[1])
     drafts[0].replace(vectors)
     drafts[1].replace(names)

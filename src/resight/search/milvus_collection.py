@@ -252,8 +252,7 @@ class MilvusCollection:
                     f"expected a collection '{self.name}' of {what} {wanted}, found {found}: "
                     "choose another collection, or drop this one first"
                 )
-        if not self._ask(lambda milvus, s: milvus.list_indexes(self.name, field_name="vector", timeout=s)):
-            self._ask(lambda milvus, s: self._create_index(milvus, s, index))
+        self._ask(lambda milvus, s: self._create_index(milvus, s, index))
         self.open()
 
     def _create(self, milvus: Any, seconds: float, gallery: Embeddings, columns: tuple[str, ...]) -> None:
@@ -273,6 +272,8 @@ class MilvusCollection:
         )
 
     def _create_index(self, milvus: Any, seconds: float, index: str) -> None:
+        if milvus.list_indexes(self.name, field_name="vector", timeout=seconds):
+            return
         wanted = milvus.prepare_index_params()
         wanted.add_index("vector", index_type=index, metric_type="IP", params=INDEXES[index])
         milvus.create_index(self.name, wanted, timeout=seconds)

@@ -307,3 +307,17 @@ def test_names_and_texts_that_milvus_does_not_take_are_refused(uri, name, galler
         collection.write(gallery, np.full(N_PHOTOS, "é" * 4000))
     with pytest.raises(ConfigError, match="Did you mean 'HNSW'"):
         collection.write(gallery, identities, index="HNWS")
+
+
+def test_a_folder_that_another_process_holds_is_said(tmp_path):
+    from milvus_lite import MilvusLite
+
+    folder = str(tmp_path / "held.db")
+    holder = MilvusLite(folder)
+    with pytest.raises(
+        StoreError, match=r"open the folder of Milvus Lite .*held\.db, found it in use by another process"
+    ):
+        MilvusConnection(folder).ask(lambda milvus, _: milvus.list_collections())
+    holder.close()
+    assert MilvusConnection(folder).ask(lambda milvus, _: milvus.list_collections()) == []
+    MilvusConnection(folder).end()

@@ -21,6 +21,7 @@ _LONGEST_PAUSE_S = 5.0
 _LONGEST_REASON = 200
 _SERVER = re.compile(r"(?:https?|tcp)://(?P<secret>[^/@]*@)?[^/@]+.*|unix:.+")
 _PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL", "ABORTED"}
+_NOT_OPENED = "Open local milvus failed"
 _T = TypeVar("_T")
 
 
@@ -73,7 +74,7 @@ class MilvusConnection:
                     raise
                 self.close()
                 if not _passes(error):
-                    raise StoreError(f"expected Milvus at {self.uri} to answer, found: {_reason(error)}") from None
+                    raise self._refused(error) from None
                 if time.monotonic() - started + pause > self._patience_s:
                     raise self._away(n_tries, error) from None
             time.sleep(pause)
@@ -100,6 +101,14 @@ class MilvusConnection:
     def _knows(self, error: Exception) -> bool:
         grpc = import_module("grpc")
         return isinstance(error, self._milvus.MilvusException | grpc.RpcError | grpc.FutureTimeoutError)
+
+    def _refused(self, error: Exception) -> StoreError:
+        if self.is_local and self._client is None and _NOT_OPENED in _reason(error):
+            return StoreError(
+                f"expected to open the folder of Milvus Lite {self.uri}, found it in use by another process, or "
+                "broken: end that process, or start a server for both"
+            )
+        return StoreError(f"expected Milvus at {self.uri} to answer, found: {_reason(error)}")
 
     def _away(self, n_tries: int, error: Exception) -> StoreError:
         return StoreError(

@@ -38,8 +38,8 @@ class MilvusSearch:
     exactly among the photos that agree with the query: a row ends in absent places only where the
     gallery has no more to give.
 
-    A rule over a column of the collection (species, side) goes to the server as an expression; a rule
-    over anything else is applied to the proposals. An index may overlook a candidate, "FLAT" does not.
+    That a column of the collection (species, side) must agree goes to the server as an expression; all
+    other rules are applied to the proposals. An index may overlook a candidate, "FLAT" does not.
 
     Memory: ids, names and columns of the gallery, and no vectors.
 

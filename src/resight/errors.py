@@ -146,7 +146,7 @@ class MissingExtraError(ResightError, ImportError):
 
 
 class StoreError(ResightError):
-    """A catalogue on disk is locked, newer than this version, broken or absent."""
+    """A catalogue on disk is locked, newer than this version, broken or absent; or the server of vectors is away."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -128,6 +128,9 @@ class TestDependencies:
             "onnx",
             "onnxscript",
             "openvino",
+            "pymilvus",
+            "milvus_lite",
+            "grpc",
             "pandas",
             "efficientnet_lite_pytorch",
         )

@@ -14,9 +14,21 @@ from resight.protocols import Searcher
 N_PHOTOS, N_QUERIES, N_IDENTITIES, DIMENSION = 400, 25, 60, 24
 
 
+@pytest.fixture(scope="module")
+def made():
+    """Searchers by what they were made of; a searcher never changes, and some take a second to make."""
+    return {}
+
+
 @pytest.fixture(params=registry.names("searchers"))
-def factory(request):
-    return registry.get("searchers", request.param)
+def factory(request, made):
+    def make(gallery, identities):
+        key = request.param, gallery.image_ids.tobytes(), gallery.vectors.tobytes(), repr(list(identities))
+        if key not in made:
+            made[key] = registry.get("searchers", request.param)(gallery, identities)
+        return made[key]
+
+    return make
 
 
 def some(n, prefix, seed, model="toy"):

@@ -25,6 +25,7 @@ from resight.cli import (
     forge,
     group,
     identify,
+    milvus,
     models,
     prepare,
     score,
@@ -85,6 +86,7 @@ for _verb in (
     app.command()(_verb)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(models.app, name="models")
+app.add_typer(milvus.app, name="milvus")
 app.add_typer(embeddings.app, name="embeddings")
 app.add_typer(train.app, name="train")
 

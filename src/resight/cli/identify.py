@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from resight.cli.options import (
+    Collection,
     Distractors,
     Folder,
     Json,
@@ -146,6 +147,10 @@ def identify(
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Weigh what  calibrate --rerank  fitted, too: slower, and better.")
     ] = False,
+    milvus: Annotated[
+        str | None, typer.Option(help="Search in Milvus at this address, which  resight milvus push  wrote to.")
+    ] = None,
+    collection: Collection = "resight",
     strict: Strict = False,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print one CSV table.")] = False,
@@ -167,7 +172,7 @@ def identify(
         pairs = compare(photos, catalogue, form, labels=labels, model=model, strict=strict, as_json=as_json)
         tell_submission(pairs, form, out)
         return
-    identifier = Identifier.open(catalogue, model=model, rerank=rerank)
+    identifier = Identifier.open(catalogue, model=model, rerank=rerank, milvus=milvus, collection=collection)
     queries = photos if form is None else form.photos(photos, labels)
     found = identifier.identify(queries, labels=labels, top=top, strict=strict)
     tell_decisions(found, as_json=as_json, as_csv=as_csv)

@@ -25,6 +25,7 @@ Labels = Annotated[Path | None, typer.Option(help="Table of labels, when it does
 Layout = Annotated[str, typer.Option(help="Label layout; auto recognises it by content.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first photo that cannot be read.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn at random.")]
+Collection = Annotated[str, typer.Option(help="Name of the collection in Milvus.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Who = Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Name written into the journal.")]
 Rerank = Annotated[bool, typer.Option("--rerank", help="Weigh keypoints and all that the recipe names, too.")]

@@ -14,6 +14,7 @@ from resight.pipeline.group_evaluation import GroupingEvaluation, evaluate_group
 from resight.pipeline.holdout import HoldoutEvaluation, judge_holdout
 from resight.pipeline.identify import Identification, Identifier
 from resight.pipeline.index import Indexed, index_photos, vectors_for
+from resight.pipeline.milvus import Pulled, pull_from_milvus, push_to_milvus
 from resight.pipeline.pairs import PairScores, compare_pairs
 from resight.pipeline.precomputed import GivenVectors, identify_vectors, index_embeddings, read_vectors
 from resight.pipeline.prepare import prepare_copies
@@ -41,6 +42,7 @@ __all__ = [
     "Indexed",
     "Leaks",
     "PairScores",
+    "Pulled",
     "Submitted",
     "Verification",
     "ablate_catalogue",
@@ -60,6 +62,8 @@ __all__ = [
     "index_photos",
     "judge_holdout",
     "prepare_copies",
+    "pull_from_milvus",
+    "push_to_milvus",
     "read_vectors",
     "run_demo",
     "split_catalogue",

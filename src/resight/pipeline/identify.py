@@ -18,10 +18,12 @@ from resight.embed import Bundle, Failure, Remark, embed_all
 from resight.errors import InputError, MismatchError, NotFittedError
 from resight.pipeline.bundles import bundle_for, external_model_of
 from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
+from resight.pipeline.milvus import search_in_milvus
 from resight.pipeline.reranking import Compared, Reranker, has_fusion
 from resight.pipeline.self_search import N_CANDIDATES, who_may_answer
 from resight.pipeline.unseen import unseen_photos
 from resight.pipeline.vector_contents import contents_of
+from resight.protocols import Searcher
 from resight.search import choose
 from resight.store import CatalogueStore
 
@@ -81,6 +83,7 @@ class Identifier:
         point: where the line between known and new is drawn.
         reranker: weighs more than the embedding; None for the embedding alone.
         unseen: (N,) the photos of the gallery that the model never learned; None when it learned none of them.
+        searcher: of the same gallery; by default one that fits its size.
 
     Raises:
         InputError: when the gallery and its vectors do not fit each other.
@@ -101,6 +104,7 @@ class Identifier:
         point: OperatingPoint,
         reranker: Reranker | None = None,
         unseen: np.ndarray | None = None,
+        searcher: Searcher | None = None,
     ) -> None:
         if bundle is not None:
             embeddings.require_same_model(bundle.model_id)
@@ -118,19 +122,34 @@ class Identifier:
         self.point = point
         self.reranker = reranker
         self.unseen = unseen
-        self.searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_))
+        if searcher is None:
+            searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_))
+        else:
+            self.searched_by = f"{type(searcher).__name__}: given by the caller"
+        self.searcher = searcher
 
     @classmethod
-    def open(cls, folder: str | Path, *, model: str | Path | None = None, rerank: bool = False) -> Identifier:
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        model: str | Path | None = None,
+        rerank: bool = False,
+        milvus: str | None = None,
+        collection: str = "resight",
+    ) -> Identifier:
         """The identifier of a calibrated catalogue on disk.
 
         Args:
             folder: the catalogue.
             model: bundle, by name or path; default: the catalogue's own.
             rerank: weigh what `calibrate_catalogue` fitted with a recipe, too.
+            milvus: search in Milvus at this address, which `push_to_milvus` wrote the gallery to.
+            collection: its name there.
 
         Raises:
-            StoreError: when there is no catalogue.
+            StoreError: when there is no catalogue, or no answer from Milvus.
+            MismatchError: when Milvus holds another gallery.
             NotFittedError: when it is not calibrated.
         """
         store = CatalogueStore.open(folder)
@@ -146,7 +165,8 @@ class Identifier:
                 raise
             raise NotFittedError(f"{error}; or identify with  --rerank, for which there is one") from None
         unseen = unseen_photos(store, gallery, embeddings.model)
-        return cls(gallery, embeddings, bundle, point, reranker, unseen)
+        searcher = None if milvus is None else search_in_milvus(gallery, embeddings, milvus, collection)
+        return cls(gallery, embeddings, bundle, point, reranker, unseen, searcher)
 
     def identify(
         self,

@@ -18,33 +18,36 @@ SCALE = "cosine"
 _RESCORED_AT_ONCE = 2**18
 
 
-class SortedGallery:
-    """The photos that answer, in the order of their individual and then of their id.
+class SortedNames:
+    """The photos that answer, in the order of their individual and then of their id, wherever their vectors are.
 
     Sorting puts the photos of an individual side by side, and it is the order of equal scores: an
     answer does not depend on the order in which the gallery came.
 
     Args:
-        gallery: (G, D) one vector per photo; they are held once more when they come unsorted.
+        image_ids: (G,) text, unique.
         identities: (G,) text, the individual on each photo.
+        model: the fingerprint of what made their vectors.
+        dimension: of the vectors.
 
     Raises:
         InputError: when a photo has no identity, or the lengths differ.
     """
 
-    def __init__(self, gallery: Embeddings, identities: npt.ArrayLike | Sequence[str]) -> None:
-        names = _checked_identities(identities, len(gallery))
-        self.order: Rows = np.lexsort((gallery.image_ids, names))
-        is_sorted = bool((np.diff(self.order) == 1).all())
-        self.vectors = gallery.vectors if is_sorted else gallery.vectors[self.order]
-        self.image_ids = gallery.image_ids[self.order]
+    def __init__(
+        self, image_ids: npt.NDArray[np.str_], identities: npt.ArrayLike | Sequence[str], model: str, dimension: int
+    ) -> None:
+        names = _checked_identities(identities, len(image_ids))
+        self.order: Rows = np.lexsort((image_ids, names))
+        self.image_ids = image_ids[self.order]
         self.identities = names[self.order]
         unique, owners = np.unique(self.identities, return_inverse=True)
         self.owners: Rows = owners.astype(np.int64).reshape(-1)
         self.n_identities = len(unique)
-        self.model = gallery.model
+        self.model = model
+        self.dimension = dimension
         self._one_photo_each: Rows = np.arange(len(names))
-        self.rounding = np.float32((gallery.dimension + 8) * 1.01 * 2.0**-24)
+        self.rounding = np.float32((dimension + 8) * 1.01 * 2.0**-24)
 
     def __len__(self) -> int:
         """The number of photos G."""
@@ -57,12 +60,6 @@ class SortedGallery:
     def n_places(self, k: int, *, distinct: bool) -> int:
         """How many of `k` places the whole gallery can fill."""
         return min(k, self.n_identities if distinct else len(self))
-
-    def vectors_at(self, places: Rows) -> npt.NDArray[np.float32]:
-        """The vectors at rising places; a view where they lie side by side."""
-        if len(places) and places[-1] - places[0] + 1 == len(places):
-            return self.vectors[places[0] : places[-1] + 1]
-        return self.vectors[places]
 
     def check(self, queries: Embeddings, k: int, eligibility: Eligibility | None) -> Eligibility:
         """Refuse a question that makes no sense; give the rule in the order of this gallery.
@@ -79,9 +76,9 @@ class SortedGallery:
                 f"expected queries of model {self.model}, which made the gallery, found {queries.model}: "
                 "embed both with the same model"
             )
-        if queries.dimension != self.vectors.shape[1]:
+        if queries.dimension != self.dimension:
             raise MismatchError(
-                f"expected queries of {self.vectors.shape[1]} dimensions, like the gallery, found {queries.dimension}"
+                f"expected queries of {self.dimension} dimensions, like the gallery, found {queries.dimension}"
             )
         return self._in_my_order(eligibility or Eligibility(), len(queries))
 
@@ -95,21 +92,6 @@ class SortedGallery:
         return Eligibility(
             tuple((q, g[self.order]) for q, g in rule.differ), tuple((q, g[self.order]) for q, g in rule.agree)
         )
-
-    def exact_scores(self, queries: npt.NDArray[np.float32], rows: Rows, places: Rows) -> Scores:
-        """The score of each pair of a query and a place in this gallery, (n,).
-
-        The products are summed in float64 in an order that only the dimension fixes, so a pair has one
-        score to the last bit, whatever is scored beside it, and equal vectors have equal scores.
-        """
-        scores = np.empty(len(rows), np.float32)
-        at_once = max(1, _RESCORED_AT_ONCE // queries.shape[1])
-        for start in range(0, len(rows), at_once):
-            some = slice(start, start + at_once)
-            products = queries[rows[some]].astype(np.float64)
-            products *= self.vectors[places[some]]
-            scores[some] = products.sum(axis=1)
-        return scores
 
     def matches(self, queries: Embeddings, places: Rows, scores: Scores, k: int, *, distinct: bool) -> Matches:
         """The answer, from (Q, at most k) places in this gallery (−1 for absent) and their scores."""
@@ -126,6 +108,55 @@ class SortedGallery:
             n_gallery=self.n_identities,
             distinct=distinct,
         )
+
+
+class SortedGallery(SortedNames):
+    """The photos that answer, in the order of `SortedNames`, and their vectors in memory.
+
+    Args:
+        gallery: (G, D) one vector per photo; they are held once more when they come unsorted.
+        identities: (G,) text, the individual on each photo.
+
+    Raises:
+        InputError: when a photo has no identity, or the lengths differ.
+    """
+
+    def __init__(self, gallery: Embeddings, identities: npt.ArrayLike | Sequence[str]) -> None:
+        super().__init__(gallery.image_ids, identities, gallery.model, gallery.dimension)
+        is_sorted = bool((np.diff(self.order) == 1).all())
+        self.vectors = gallery.vectors if is_sorted else gallery.vectors[self.order]
+
+    def vectors_at(self, places: Rows) -> npt.NDArray[np.float32]:
+        """The vectors at rising places; a view where they lie side by side."""
+        if len(places) and places[-1] - places[0] + 1 == len(places):
+            return self.vectors[places[0] : places[-1] + 1]
+        return self.vectors[places]
+
+    def exact_scores(self, queries: npt.NDArray[np.float32], rows: Rows, places: Rows) -> Scores:
+        """The score of each pair of a query and a place in this gallery, (n,), as `exact_scores` gives it."""
+        return exact_scores(queries, rows, self.vectors, places)
+
+
+def exact_scores(queries: npt.NDArray[np.float32], rows: Rows, photos: npt.NDArray[np.float32], places: Rows) -> Scores:
+    """The score of each pair of a query and a photo, (n,).
+
+    The products are summed in float64 in an order that only the dimension fixes, so a pair has one
+    score to the last bit, whatever is scored beside it, and equal vectors have equal scores.
+
+    Args:
+        queries: (Q, D) unit vectors.
+        rows: (n,) the query of each pair.
+        photos: (G, D) unit vectors.
+        places: (n,) the photo of each pair.
+    """
+    scores = np.empty(len(rows), np.float32)
+    at_once = max(1, _RESCORED_AT_ONCE // queries.shape[1])
+    for start in range(0, len(rows), at_once):
+        some = slice(start, start + at_once)
+        products = queries[rows[some]].astype(np.float64)
+        products *= photos[places[some]]
+        scores[some] = products.sum(axis=1)
+    return scores
 
 
 def best_places(rows: Rows, places: Rows, scores: Scores, answers: Rows, shape: tuple[int, int]) -> tuple[Rows, Scores]:

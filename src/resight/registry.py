@@ -34,6 +34,7 @@ _BUILT_IN: dict[str, dict[str, str]] = {
     "searchers": {
         "exact": "resight.search.exact:ExactSearch",
         "approximate": "resight.search.approximate:ApproximateSearch",
+        "coded": "resight.search.coded:CodedSearch",
     },
     "local_features": {
         "rootsift": "resight.rerank.rootsift:Rootsift",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from resight.search import CodedSearch, CodesFolder, ExactSearch
 from resight.search.codes import KINDS
 
 DIMENSION = 32
+N_PHOTOS, N_LISTS = 3000, 16
 
 
-def clustered(n, seed, prefix="g", n_identities=800):
+def clustered(n, seed, prefix="g", n_identities=500):
     """Individuals strewn over twelve directions, and their photos around them."""
     individuals = np.random.default_rng(0).standard_normal((n_identities, 12))
     basis = np.random.default_rng(1).standard_normal((12, DIMENSION)) / np.sqrt(12)
@@ -64,7 +66,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def gallery():
-    return clustered(6000, seed=2)
+    return clustered(N_PHOTOS, seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +79,20 @@ def queries():
     return clustered(100, seed=3, prefix="q")[0]
 
 
+@pytest.fixture(scope="module")
+def built_once(gallery, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built") / "codes"
+    return folder, CodedSearch.build(folder, *gallery, n_lists=N_LISTS)
+
+
 @pytest.fixture
-def built(gallery, tmp_path):
-    return CodedSearch.build(tmp_path / "codes", *gallery, n_lists=32)
+def built(built_once, tmp_path):
+    folder, searcher = built_once
+    shutil.copytree(folder, tmp_path / "codes")
+    return searcher
 
 
-@pytest.mark.parametrize("n_lists", [1, 32])
+@pytest.mark.parametrize("n_lists", [1, N_LISTS])
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_finds_nearly_all_with_the_scores_of_exact_search(kind, n_lists, gallery, exact, queries, tmp_path):
     searcher = CodedSearch.build(tmp_path / "codes", *gallery, kind=kind, n_lists=n_lists)
@@ -109,7 +119,7 @@ def test_what_is_opened_answers_like_what_was_built(built, gallery, queries, tmp
 def test_a_rule_that_must_agree_holds_inside_the_search(built, exact, queries):
     """Four sides, one of them on one photo in fifty."""
     rng = np.random.default_rng(5)
-    sides = rng.choice(4, 6000, p=[0.5, 0.3, 0.18, 0.02])
+    sides = rng.choice(4, N_PHOTOS, p=[0.5, 0.3, 0.18, 0.02])
     rule = Eligibility(agree=((rng.integers(-1, 4, 100), sides),))
     found, wanted = built.search(queries, 5, rule), exact.search(queries, 5, rule)
     assert found.present.tolist() == wanted.present.tolist()
@@ -121,7 +131,7 @@ def test_a_rule_that_must_agree_holds_inside_the_search(built, exact, queries):
 
 
 def test_a_query_without_its_whole_individual_gets_full_rows(built, gallery, exact):
-    rows = np.arange(0, 6000, 60)
+    rows = np.arange(0, N_PHOTOS, 30)
     codes = gallery[1].astype(int)
     rule = Eligibility(differ=((codes[rows], codes),))
     asked = gallery[0].select(rows)
@@ -161,7 +171,7 @@ def test_many_small_additions_leave_few_segments(gallery, tmp_path):
         grown, names = grown.merge(new), np.r_[names, owners]
         assert folder.append(grown) == 20
     codes = folder.read()
-    assert [len(one) for one in codes.segments] == [6000, 120]
+    assert [len(one) for one in codes.segments] == [N_PHOTOS, 120]
     searcher = CodedSearch.open(folder.path, grown, names)
     assert searcher.n_uncoded == 0
     assert searcher.search(grown, 1).gallery_ids[:, 0].tolist() == grown.image_ids.tolist()
@@ -172,7 +182,7 @@ def test_many_small_additions_leave_few_segments(gallery, tmp_path):
 def test_a_photo_whose_vector_changed_is_found_by_the_new_one(gallery, tmp_path):
     embeddings, names = gallery
     vectors = embeddings.vectors.copy()
-    vectors[17] = -vectors[4000]
+    vectors[17] = -vectors[2000]
     changed = replace(embeddings, vectors=vectors)
     for n_more in (1, 0):
         searcher = CodedSearch.open(tmp_path / "codes", changed, names)
@@ -183,7 +193,7 @@ def test_a_photo_whose_vector_changed_is_found_by_the_new_one(gallery, tmp_path)
 
 @pytest.mark.usefixtures("built")
 def test_photos_that_left_the_gallery_and_new_names_need_no_new_codes(gallery, queries, tmp_path):
-    rows = np.random.default_rng(7).permutation(6000)[:3000]
+    rows = np.random.default_rng(7).permutation(N_PHOTOS)[:1500]
     embeddings, names = gallery[0].select(rows), np.char.add("once ", gallery[1][rows])
     searcher = CodedSearch.open(tmp_path / "codes", embeddings, names)
     assert searcher.n_uncoded == 0
@@ -224,7 +234,7 @@ def test_codes_of_another_model_are_refused(gallery, tmp_path):
         CodedSearch.open(tmp_path / "codes", other, gallery[1])
 
 
-def test_an_empty_gallery_can_be_built_and_grows(gallery, queries, tmp_path):
+def test_an_empty_gallery_can_be_built_and_grows(gallery, tmp_path):
     nobody = gallery[0].select(np.arange(0))
     assert CodedSearch.build(tmp_path / "codes", nobody, []).codes.recall.n_queries == 0
     grown, names = gallery[0].select(np.arange(1000)), gallery[1][:1000]
@@ -234,7 +244,7 @@ def test_an_empty_gallery_can_be_built_and_grows(gallery, queries, tmp_path):
 
 
 def test_a_folder_without_codes_says_so(gallery, tmp_path):
-    with pytest.raises(StoreError, match="expected codes of a gallery in .*, found none: build them first"):
+    with pytest.raises(StoreError, match=r"expected codes of a gallery in .*, found none: build them first"):
         CodedSearch.open(tmp_path, *gallery)
 
 
@@ -326,7 +336,7 @@ KILLED = """
 @pytest.mark.parametrize(("what", "moment"), [("build", 0), ("build", 3), ("build", 10), ("append", 7), ("append", 12)])
 @pytest.mark.usefixtures("built")
 def test_a_killed_writer_leaves_the_old_codes(gallery, tmp_path, what, moment):
-    np.save(tmp_path / "vectors.npy", clustered(6100, seed=2)[0].vectors)
+    np.save(tmp_path / "vectors.npy", clustered(N_PHOTOS + 100, seed=4)[0].vectors)
     arguments = [str(moment), str(tmp_path / "codes"), str(tmp_path / "vectors.npy"), what]
     before = (tmp_path / "codes" / "codes.json").read_text()
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(KILLED), *arguments], capture_output=True, text=True)

@@ -17,6 +17,7 @@ from resight.decide import decide
 from resight.embed import Bundle, Failure, Remark, embed_all
 from resight.errors import InputError, MismatchError, NotFittedError
 from resight.pipeline.bundles import bundle_for, external_model_of
+from resight.pipeline.codes import codes_folder
 from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
 from resight.pipeline.reranking import Compared, Reranker, has_fusion
 from resight.pipeline.self_search import N_CANDIDATES, who_may_answer
@@ -81,6 +82,7 @@ class Identifier:
         point: where the line between known and new is drawn.
         reranker: weighs more than the embedding; None for the embedding alone.
         unseen: (N,) the photos of the gallery that the model never learned; None when it learned none of them.
+        codes: folder of the codes of a large gallery, as `resight index` keeps them; None for none.
 
     Raises:
         InputError: when the gallery and its vectors do not fit each other.
@@ -101,6 +103,7 @@ class Identifier:
         point: OperatingPoint,
         reranker: Reranker | None = None,
         unseen: np.ndarray | None = None,
+        codes: Path | None = None,
     ) -> None:
         if bundle is not None:
             embeddings.require_same_model(bundle.model_id)
@@ -118,7 +121,9 @@ class Identifier:
         self.point = point
         self.reranker = reranker
         self.unseen = unseen
-        self.searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_))
+        self.searcher, self.searched_by = choose(
+            embeddings, gallery.column("identity").astype(np.str_), codes=codes
+        )
 
     @classmethod
     def open(cls, folder: str | Path, *, model: str | Path | None = None, rerank: bool = False) -> Identifier:
@@ -146,7 +151,7 @@ class Identifier:
                 raise
             raise NotFittedError(f"{error}; or identify with  --rerank, for which there is one") from None
         unseen = unseen_photos(store, gallery, embeddings.model)
-        return cls(gallery, embeddings, bundle, point, reranker, unseen)
+        return cls(gallery, embeddings, bundle, point, reranker, unseen, codes_folder(store, embeddings.model))
 
     def identify(
         self,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from resight.search.approximate import ApproximateSearch
-from resight.search.choose import choose
+from resight.search.choose import choose, is_large
 from resight.search.coded import CodedSearch
 from resight.search.codes_folder import CodesFolder
 from resight.search.exact import ExactSearch
 
-__all__ = ["ApproximateSearch", "CodedSearch", "CodesFolder", "ExactSearch", "choose"]
+__all__ = ["ApproximateSearch", "CodedSearch", "CodesFolder", "ExactSearch", "choose", "is_large"]

@@ -121,9 +121,7 @@ class Identifier:
         self.point = point
         self.reranker = reranker
         self.unseen = unseen
-        self.searcher, self.searched_by = choose(
-            embeddings, gallery.column("identity").astype(np.str_), codes=codes
-        )
+        self.searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_), codes=codes)
 
     @classmethod
     def open(cls, folder: str | Path, *, model: str | Path | None = None, rerank: bool = False) -> Identifier:

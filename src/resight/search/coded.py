@@ -40,7 +40,7 @@ class CodedSearch:
 
     What may differ from exact search is that a candidate is overlooked. `build` measures how often.
 
-    Memory: the codes, mapped where they come from a folder, some 300 bytes per photo for names and order, and
+    Memory: the codes, mapped where they come from a folder, some 500 bytes per photo for names and order, and
     `memory_mb` for a search. The vectors are not held.
 
     Args:
@@ -121,7 +121,7 @@ class CodedSearch:
             kind: "fp16" (two bytes per number), "int8" (one), or "pq" (one for four).
             n_lists: lists to sort codes into; by default twice the root of the photos.
             least_recall: build nothing that finds fewer, 0 to 1.
-            memory_mb: working memory, at least 16, above 300 bytes per photo.
+            memory_mb: working memory, at least 16, above 500 bytes per photo.
             n_threads: by default one per core.
 
         Raises:

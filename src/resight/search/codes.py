@@ -248,7 +248,8 @@ def learned(
 def _sample(vectors: Vectors, most: int, kind: str) -> Vectors:
     n, dimension = vectors.shape
     if not n:
-        return np.eye(1, dimension, dtype=np.float32).repeat(_PQ_CENTRES, axis=0)
+        drawn = np.random.default_rng(_SEED).standard_normal((4 * _PQ_CENTRES, dimension)).astype(np.float32)
+        return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     rows = np.arange(n) if n <= most else np.sort(np.random.default_rng(_SEED).choice(n, most, replace=False))
     sample = np.ascontiguousarray(vectors[rows])
     if kind == "pq" and len(sample) < _PQ_CENTRES:
@@ -257,8 +258,9 @@ def _sample(vectors: Vectors, most: int, kind: str) -> Vectors:
 
 
 def _faiss_name(kind: str, dimension: int) -> str:
+    # "np": without the search for an order of the codes that serves another way of comparing, and takes minutes.
     part = next(size for size in (_PQ_PART, 3, 2, 1) if dimension % size == 0)
-    return {"fp16": "SQfp16", "int8": "SQ8", "pq": f"PQ{dimension // part}"}[kind]
+    return {"fp16": "SQfp16", "int8": "SQ8", "pq": f"PQ{dimension // part}np"}[kind]
 
 
 def _looked_up(index: Any, vectors: Vectors, n_asked: int, lists: Rows, nearness: Vectors, parameters: Any) -> Rows:

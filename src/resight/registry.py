@@ -35,6 +35,7 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "exact": "resight.search.exact:ExactSearch",
         "approximate": "resight.search.approximate:ApproximateSearch",
         "milvus": "resight.search.milvus:MilvusSearch.of",
+        "coded": "resight.search.coded:CodedSearch",
     },
     "local_features": {
         "rootsift": "resight.rerank.rootsift:Rootsift",

@@ -66,13 +66,15 @@ class Embeddings:
     def select(self, which: Sequence[str] | np.ndarray) -> Embeddings:
         """The photos chosen by a boolean mask, row numbers or image ids, in the order asked for.
 
+        Vectors that lie side by side are not copied, so that those of a mapped file stay on disk.
+
         Raises:
             UnknownNameError: when an image id has no vector.
             InputError: when a mask has another length, a row number does not exist, or a photo
                 is asked for twice.
         """
         rows = chosen_rows(which, pl.Series(self.image_ids, dtype=pl.String), "photo with a vector")
-        return Embeddings(self.image_ids[rows], _read_only(self.vectors[rows]), self.model)
+        return Embeddings(self.image_ids[rows], _read_only(_taken(self.vectors, rows)), self.model)
 
     def merge(self, other: Embeddings) -> Embeddings:
         """These photos and then the other ones.
@@ -112,6 +114,11 @@ def _frozen_matrix(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
         single = single.copy()  # the caller could still write to it
     _check_lengths(single)
     return _read_only(single)
+
+
+def _taken(vectors: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    side_by_side = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+    return vectors[rows[0] : rows[-1] + 1] if side_by_side else vectors[rows]
 
 
 def _check_lengths(matrix: npt.NDArray[np.float32]) -> None:

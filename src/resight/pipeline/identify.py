@@ -17,6 +17,7 @@ from resight.decide import decide
 from resight.embed import Bundle, Failure, Remark, embed_all
 from resight.errors import InputError, MismatchError, NotFittedError
 from resight.pipeline.bundles import bundle_for, external_model_of
+from resight.pipeline.codes import codes_folder
 from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
 from resight.pipeline.milvus import search_in_milvus
 from resight.pipeline.reranking import Compared, Reranker, has_fusion
@@ -84,6 +85,7 @@ class Identifier:
         reranker: weighs more than the embedding; None for the embedding alone.
         unseen: (N,) the photos of the gallery that the model never learned; None when it learned none of them.
         searcher: of the same gallery; by default one that fits its size.
+        codes: folder of the codes of a large gallery, as `resight index` keeps them; None for none.
 
     Raises:
         InputError: when the gallery and its vectors do not fit each other.
@@ -105,6 +107,7 @@ class Identifier:
         reranker: Reranker | None = None,
         unseen: np.ndarray | None = None,
         searcher: Searcher | None = None,
+        codes: Path | None = None,
     ) -> None:
         if bundle is not None:
             embeddings.require_same_model(bundle.model_id)
@@ -123,7 +126,7 @@ class Identifier:
         self.reranker = reranker
         self.unseen = unseen
         if searcher is None:
-            searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_))
+            searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_), codes=codes)
         else:
             self.searched_by = f"{type(searcher).__name__}: given by the caller"
         self.searcher = searcher
@@ -166,7 +169,8 @@ class Identifier:
             raise NotFittedError(f"{error}; or identify with  --rerank, for which there is one") from None
         unseen = unseen_photos(store, gallery, embeddings.model)
         searcher = None if milvus is None else search_in_milvus(gallery, embeddings, milvus, collection)
-        return cls(gallery, embeddings, bundle, point, reranker, unseen, searcher)
+        codes = None if searcher is not None else codes_folder(store, embeddings.model)
+        return cls(gallery, embeddings, bundle, point, reranker, unseen, searcher, codes)
 
     def identify(
         self,

@@ -11,6 +11,7 @@ from resight.datasets import detect, read_catalogue
 from resight.embed import Bundle, Failure, Remark, embed_photos
 from resight.errors import InputError
 from resight.pipeline.bundles import keep_bundle
+from resight.pipeline.codes import keep_codes
 from resight.store import CatalogueStore
 
 
@@ -60,7 +61,7 @@ def index_photos(
     """Bring photos and labels into a catalogue on disk and embed what is new.
 
     A second run does only what is missing: new photos and changed files. A run that was killed
-    loses nothing that it had stored.
+    loses nothing that it had stored. A large gallery gets codes on disk, by which it is searched.
 
     Args:
         photos: folder of photos, or a catalogue of them.
@@ -83,6 +84,7 @@ def index_photos(
     bundle = keep_bundle(store, model)
     registered = store.register(catalogue, who=who)
     n_embedded, remarks = _embed_pending(store, bundle, strict=strict)
+    keep_codes(store, bundle.model_id)
     return Indexed(
         layout=told,
         model=bundle.model_id,

@@ -14,6 +14,7 @@ from resight.datasets.precomputed import read_precomputed
 from resight.datasets.table_files import is_table
 from resight.embed import EmbeddedBatch, Failure
 from resight.errors import InputError, MismatchError
+from resight.pipeline.codes import keep_codes
 from resight.pipeline.identify import Identification, Identifier
 from resight.pipeline.index import Indexed
 from resight.pipeline.vector_contents import contents_of
@@ -130,6 +131,7 @@ def index_embeddings(
         part = Embeddings(given.embeddings.image_ids[rows], given.embeddings.vectors[rows], given.embeddings.model)
         failures = given.failures if start == 0 else ()
         n_added += store.add(EmbeddedBatch(part, contents, stats, failures))
+    keep_codes(store, given.embeddings.model)
     return Indexed(
         layout=given.told,
         model=given.embeddings.model,

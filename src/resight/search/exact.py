@@ -41,6 +41,8 @@ class ExactSearch:
         memory_mb: working memory of a search, at least 16.
         n_threads: threads of a search; by default one per core, but no more than one per
             16 MB of `memory_mb`.
+        in_memory: whether unsorted vectors are held once more; else each search gathers them where they
+            lie, which is slower and leaves a mapped file on the disk.
 
     Raises:
         InputError: when a photo has no identity, the lengths differ, or an option is out of range.
@@ -61,12 +63,13 @@ class ExactSearch:
         *,
         memory_mb: int = 512,
         n_threads: int | None = None,
+        in_memory: bool = True,
     ) -> None:
         if memory_mb < MIN_MEMORY_MB:
             raise InputError(f"expected memory_mb of at least {MIN_MEMORY_MB}, found {memory_mb}")
         if n_threads is not None and n_threads < 1:
             raise InputError(f"expected n_threads of at least 1, found {n_threads}")
-        self.gallery = SortedGallery(gallery, identities)
+        self.gallery = SortedGallery(gallery, identities, in_memory=in_memory)
         self.n_threads = min(n_threads or usable_cores(), memory_mb // MIN_MEMORY_MB)
         self._budget = Budget(memory_mb * 2**20 // self.n_threads, gallery.dimension)
 

@@ -18,6 +18,25 @@ SCALE = "cosine"
 _RESCORED_AT_ONCE = 2**18
 
 
+class Gathered:
+    """Vectors that stay where they are, in a mapped file perhaps, and are read in another order.
+
+    Args:
+        vectors: (N, D) float32.
+        order: (G,) the row of each place.
+    """
+
+    def __init__(self, vectors: npt.NDArray[np.float32], order: Rows) -> None:
+        self._vectors = vectors
+        self._order = order
+        self.shape = len(order), vectors.shape[1]
+
+    def __getitem__(self, places: slice | Rows) -> npt.NDArray[np.float32]:
+        """The vectors at some places, (n, D), copied."""
+        found: npt.NDArray[np.float32] = self._vectors[self._order[places]]
+        return found
+
+
 class SortedNames:
     """The photos that answer, in the order of their individual and then of their id, wherever their vectors are.
 
@@ -111,20 +130,25 @@ class SortedNames:
 
 
 class SortedGallery(SortedNames):
-    """The photos that answer, in the order of `SortedNames`, and their vectors in memory.
+    """The photos that answer, in the order of `SortedNames`, and their vectors.
 
     Args:
         gallery: (G, D) one vector per photo; they are held once more when they come unsorted.
         identities: (G,) text, the individual on each photo.
+        in_memory: hold them once more; else they are gathered where they lie, each time.
 
     Raises:
         InputError: when a photo has no identity, or the lengths differ.
     """
 
-    def __init__(self, gallery: Embeddings, identities: npt.ArrayLike | Sequence[str]) -> None:
+    def __init__(
+        self, gallery: Embeddings, identities: npt.ArrayLike | Sequence[str], *, in_memory: bool = True
+    ) -> None:
         super().__init__(gallery.image_ids, identities, gallery.model, gallery.dimension)
         is_sorted = bool((np.diff(self.order) == 1).all())
-        self.vectors = gallery.vectors if is_sorted else gallery.vectors[self.order]
+        self.vectors: npt.NDArray[np.float32] | Gathered = gallery.vectors
+        if not is_sorted:
+            self.vectors = gallery.vectors[self.order] if in_memory else Gathered(gallery.vectors, self.order)
 
     def vectors_at(self, places: Rows) -> npt.NDArray[np.float32]:
         """The vectors at rising places; a view where they lie side by side."""
@@ -137,7 +161,9 @@ class SortedGallery(SortedNames):
         return exact_scores(queries, rows, self.vectors, places)
 
 
-def exact_scores(queries: npt.NDArray[np.float32], rows: Rows, photos: npt.NDArray[np.float32], places: Rows) -> Scores:
+def exact_scores(
+    queries: npt.NDArray[np.float32], rows: Rows, photos: npt.NDArray[np.float32] | Gathered, places: Rows
+) -> Scores:
     """The score of each pair of a query and a photo, (n,).
 
     The products are summed in float64 in an order that only the dimension fixes, so a pair has one

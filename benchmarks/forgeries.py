@@ -3,6 +3,7 @@
     python benchmarks/forgeries.py                              the bundle of faces if it is there, else the shipped one
     python benchmarks/forgeries.py --model efficientnet-lite0   another bundle, by name or path
     python benchmarks/forgeries.py --quality 40 60              all photos, real and forged, compressed harder
+    python benchmarks/forgeries.py --seed 1                     persons dealt anew, and forged anew
     python benchmarks/forgeries.py --quick                      a fifth of the persons
 
 A set is forged from `faces_lfw_dev` (`RESIGHT_DATA`, by default `../shared/data` beside the project), as by `resight
@@ -100,20 +101,20 @@ def measured(
     }
 
 
-def measure(model: str, share: float, quality: tuple[int, int], folder: Path) -> dict[str, Any]:
+def measure(model: str, share: float, quality: tuple[int, int], folder: Path, seed: int) -> dict[str, Any]:
     start = time.perf_counter()
-    forged = forge_photos(faces(share), folder / "forged", quality=quality, seed=SEED)
+    forged = forge_photos(faces(share), folder / "forged", quality=quality, seed=seed)
     took = {"forging": time.perf_counter() - start}
     photos = read_catalogue(forged.out)
     catalogue = folder / "catalogue"
     indexed = index_photos(photos.select(pl.col("split") == "train"), catalogue, model=model)
     start = time.perf_counter()
-    base = train_forgery(catalogue, folder / "forgery", seed=SEED)
+    base = train_forgery(catalogue, folder / "forgery", seed=seed)
     took["forgery head"] = time.perf_counter() - start
     recipe = HeadRecipe.read("faces-head")
     recipe = recipe.model_copy(update={"validation": recipe.validation.model_copy(update={"only_if_better": False})})
-    head = train_head(catalogue, recipe=recipe, out=folder / "head", name="head", seed=SEED)
-    beside_head = train_forgery(catalogue, folder / "forgery-head", model=folder / "head", seed=SEED)
+    head = train_head(catalogue, recipe=recipe, out=folder / "head", name="head", seed=seed)
+    beside_head = train_forgery(catalogue, folder / "forgery-head", model=folder / "head", seed=seed)
     test, validation = pairs_of(forged.out, "test"), pairs_of(forged.out, "val")
     runs = {
         "plain": (model, ()),
@@ -126,7 +127,7 @@ def measure(model: str, share: float, quality: tuple[int, int], folder: Path) ->
     plain, fused = figures["plain"], figures["fused"]
     return {
         "benchmark": "forgeries",
-        "seed": SEED,
+        "seed": seed,
         "model": indexed.model,
         "quality": quality,
         "set": {key: value for key, value in forged.to_json().items() if key not in ("out", "failures")},
@@ -172,13 +173,15 @@ def main() -> int:
         "--model", default=str(FACES) if FACES.is_dir() else DEFAULT_BUNDLE, help="bundle, by name or path"
     )
     parser.add_argument("--quality", type=int, nargs=2, default=[75, 95], help="range of the JPEGs")
+    parser.add_argument("--seed", type=int, default=SEED, help="deals persons and forges anew")
     parser.add_argument("--quick", action="store_true", help="a fifth of the persons")
     parser.add_argument("--out", type=Path, help="where the JSON goes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         low, high = arguments.quality
-        result = measure(arguments.model, 0.2 if arguments.quick else 1, (low, high), Path(folder))
-    out = arguments.out or RESULTS / f"forgeries-{result['model'].split('@')[0]}.json"
+        result = measure(arguments.model, 0.2 if arguments.quick else 1, (low, high), Path(folder), arguments.seed)
+    again = "" if arguments.seed == SEED else f"-seed-{arguments.seed}"
+    out = arguments.out or RESULTS / f"forgeries-{result['model'].split('@')[0]}{again}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     tell(result)

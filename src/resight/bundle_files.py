@@ -28,6 +28,7 @@ __all__ = [
     "asks_for_other_files",
     "fields",
     "hash_of",
+    "keeps_learned",
     "read_graph",
     "read_info",
     "read_learned",
@@ -111,7 +112,7 @@ def read_learned(place: Path) -> frozenset[str] | None:
     Raises:
         InputError: when what lies there is not a bundle, or the file is no text.
     """
-    if not _holds(place, LEARNED):
+    if not keeps_learned(place):
         return None
     try:
         return frozenset(_member(place, LEARNED, MAX_LEARNED_BYTES).decode("ascii").split())
@@ -187,12 +188,13 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     raise ValueError(f"no number at byte {at}")
 
 
-def _holds(place: Path, name: str) -> bool:
+def keeps_learned(place: Path) -> bool:
+    """Whether a bundle keeps the marks of the photos that it learned."""
     if place.is_dir():
-        return (place / name).is_file()
+        return (place / LEARNED).is_file()
     try:
         with zipfile.ZipFile(place) as archive:
-            return any(PurePosixPath(entry).name == name for entry in archive.namelist())
+            return any(PurePosixPath(entry).name == LEARNED for entry in archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return False
 

@@ -58,21 +58,18 @@ def calibrate_catalogue(
     store = CatalogueStore.open(folder)
     gallery, embeddings = labelled_gallery(store, model_of(store, model))
     require_columns(gallery, [*same, *([] if per is None else [per])])
+    unseen = unseen_photos(store, gallery, embeddings.model)
     if rerank is None:
-        prepared, searches = (
-            None,
-            self_search(
-                gallery, embeddings, same=same, unseen=unseen_photos(store, gallery, embeddings.model), seed=seed
-            ),
-        )
+        prepared = None
+        searches = self_search(gallery, embeddings, same=same, unseen=unseen, seed=seed)
     else:
-        method = reranked_method(store, gallery, embeddings, rerank, distractors)
+        method = reranked_method(store, gallery, embeddings, rerank, distractors, unseen)
         same = tuple(dict.fromkeys((*same, *rerank.same)))
         prepared = method.prepare(np.arange(len(gallery)), same, seed)
         searches = prepared.self_search()
     point = fit(searches, gallery, embeddings, wanted, same=same, per=per, share_new=share_new, seed=seed)
     told = () if prepared is None else (prepared.fusion.summary.in_short,)
-    notes = (*encounter_notes(gallery), *unseen_notes(store, gallery, embeddings.model), *told)
+    notes = (*encounter_notes(gallery), *unseen_notes(store, unseen, embeddings.model), *told)
     point = replace(point, notes=(*point.notes, *notes))
     store.save_operating_point(point)
     if prepared is not None:  # only now: a fusion without its operating point would be of no use

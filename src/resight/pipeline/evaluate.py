@@ -162,12 +162,13 @@ def evaluate_catalogue(
         Goal.parse(goal), tuple(same), share_new, column, gallery, queries, share_strangers, n_repeats, seed, per
     )
     store, catalogue, embeddings = judged_gallery(folder, model, protocol, setting)
-    method: Method = PlainMethod(catalogue, embeddings, unseen_photos(store, catalogue, embeddings.model))
+    unseen = unseen_photos(store, catalogue, embeddings.model)
+    method: Method = PlainMethod(catalogue, embeddings, unseen)
     if rerank is not None:
-        method = reranked_method(store, catalogue, embeddings, rerank, distractors)
+        method = reranked_method(store, catalogue, embeddings, rerank, distractors, unseen)
     trials = list(PROTOCOLS[protocol](method, setting))
     found = summed_up(protocol, catalogue, embeddings.model, trials, seed, PLAIN_SCALE if rerank is None else SCALE)
-    return replace(found, notes=(*found.notes, *unseen_notes(store, catalogue, embeddings.model)))
+    return replace(found, notes=(*found.notes, *unseen_notes(store, unseen, embeddings.model)))
 
 
 def judged_gallery(

@@ -14,8 +14,9 @@ from resight.errors import ImageError, InputError
 from resight.forgery import TRACES, ForgeryHead, traces_of
 from resight.images import DEFAULT_LIMITS, Failure, pixels_to_decode, read_bytes, read_photo
 from resight.machine import MAX_PIXELS_IN_HAND, PixelBudget, in_order, usable_cores
-from resight.pipeline.pair_vectors import cosines
+from resight.pipeline.pair_vectors import cosines, vector_rows
 from resight.progress import progress
+from resight.rerank.logistic import sigmoid
 
 __all__ = ["DOUBT", "ForgeryEvidence", "Traced", "trace_photos"]
 
@@ -116,8 +117,7 @@ class ForgeryEvidence:
         Raises:
             MismatchError: when the vectors are of another model than the head was learned on.
         """
-        row_of = {image_id: row for row, image_id in enumerate(embeddings.image_ids.tolist())}
-        rows = np.array([row_of.get(image_id, -1) for image_id in photos.image_ids.tolist()], np.int64)
+        rows = vector_rows(photos, embeddings)
         traced = trace_photos(photos.select(np.flatnonzero(rows >= 0)))
         found = np.full(len(photos), np.nan)
         vectors = embeddings.vectors[rows[rows >= 0]]
@@ -138,10 +138,6 @@ class ForgeryEvidence:
         forged = self.log_odds(pairs.photos, embeddings)
         worse = np.maximum(forged[pairs.first], forged[pairs.second])
         slope, height = self._head.numbers.face_line.astype(np.float64)
-        face = _probability(slope * cosines(pairs, embeddings) + height)
-        both = np.clip(face * (DOUBT + (1 - DOUBT) * _probability(-worse)), _LEAST, 1 - _LEAST)
+        face = sigmoid(slope * cosines(pairs, embeddings) + height)
+        both = np.clip(face * (DOUBT + (1 - DOUBT) * sigmoid(-worse)), _LEAST, 1 - _LEAST)
         return {self.name: np.log(both) - np.log1p(-both)}
-
-
-def _probability(log_odds: Floats) -> Floats:
-    return np.asarray(0.5 + 0.5 * np.tanh(log_odds / 2))

@@ -85,9 +85,11 @@ def judge_holdout(
     catalogue, embeddings = labelled_gallery(store, model_of(store, model))
     require_columns(catalogue, [*same, *([] if per is None else [per])])
     sides = store.splits.sides(name)
-    method = PlainMethod(catalogue, embeddings, unseen_photos(store, catalogue, embeddings.model))
+    unseen = unseen_photos(store, catalogue, embeddings.model)
+    method = PlainMethod(catalogue, embeddings, unseen)
     trials = list(_trials(method, split, sides, setting))
-    placed = catalogue.select(np.array([image_id in sides for image_id in catalogue.frame["image_id"]], dtype=bool))
+    is_placed = np.array([image_id in sides for image_id in catalogue.frame["image_id"]], dtype=bool)
+    placed = catalogue.select(is_placed)
     found = summed_up(f"{split.kind} holdout", placed, embeddings.model, trials, seed)
     points = [one.point for one in trials if one.point is not None]
     look = store.splits.log_look(
@@ -99,7 +101,7 @@ def judge_holdout(
         figures={measure: estimate.value for measure, estimate in found.measures.items()},
     )
     notes = (*found.notes, *_strayed(catalogue, store.catalogue(), sides, len(placed)))
-    notes = (*notes, *unseen_notes(store, placed, embeddings.model))
+    notes = (*notes, *unseen_notes(store, unseen[is_placed], embeddings.model))
     parts = {one.name: getattr(found, one.name) for one in fields(found)}
     return HoldoutEvaluation(**{**parts, "notes": notes}, look=look)
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from resight.core import PhotoPairs
 from resight.errors import NotFittedError
 from resight.evaluate import Stated
-from resight.rerank.logistic import log_loss
+from resight.rerank.logistic import log_loss, sigmoid
 from resight.rerank.pair_stack import PairStack, cross_fitted_stack, fit_pair_stack
 
 __all__ = ["COSINE", "PairCalibration", "calibrated"]
@@ -98,7 +98,7 @@ def calibrated(
     stated, loss = _judged(pairs, columns, log_odds)
     share = stack.share_same if share_same is None else share_same
     found = PairCalibration(stack, _ITSELF if taught is None else _OTHERS, share, stated, loss)
-    return found, 0.5 + 0.5 * np.tanh((log_odds + shift) / 2), _shared(pairs, taught)
+    return found, sigmoid(log_odds + shift), _shared(pairs, taught)
 
 
 def _fitted(
@@ -128,7 +128,7 @@ def _judged(pairs: PhotoPairs, columns: Columns, log_odds: Floats) -> tuple[Stat
         return None, math.nan
     same, about = pairs.is_genuine[rows], pairs.persons[rows, 0].astype(np.str_)
     means = "Probability that a pair shows one individual; right when it does."
-    stated = Stated(0.5 + 0.5 * np.tanh(log_odds[rows] / 2), same, about, means)
+    stated = Stated(sigmoid(log_odds[rows]), same, about, means)
     return stated, log_loss(log_odds[rows], same, np.ones(len(rows)))
 
 

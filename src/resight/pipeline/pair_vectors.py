@@ -12,7 +12,7 @@ from resight.core import Catalogue, Embeddings, PhotoPairs
 from resight.embed import Bundle, Failure, embed_all, embed_photos
 from resight.store import CatalogueStore
 
-__all__ = ["PhotoVectors", "cosines", "photo_vectors"]
+__all__ = ["PhotoVectors", "cosines", "photo_vectors", "vector_rows"]
 
 _BLOCK_ROWS = 65_536
 _GONE = "the file is gone since it was embedded"
@@ -71,8 +71,7 @@ def photo_vectors(
 
 def cosines(pairs: PhotoPairs, embeddings: Embeddings) -> npt.NDArray[np.float32]:
     """(P,) float32, the cosine of the two photos of each pair; NaN where one has no vector."""
-    row_of = {image_id: row for row, image_id in enumerate(embeddings.image_ids.tolist())}
-    rows = np.array([row_of.get(image_id, -1) for image_id in pairs.photos.image_ids.tolist()], np.int64)
+    rows = vector_rows(pairs.photos, embeddings)
     first, second = rows[pairs.first], rows[pairs.second]
     found = np.full(len(pairs), np.nan, np.float32)
     whole = np.flatnonzero((first >= 0) & (second >= 0))
@@ -81,6 +80,12 @@ def cosines(pairs: PhotoPairs, embeddings: Embeddings) -> npt.NDArray[np.float32
         one, other = embeddings.vectors[first[part]], embeddings.vectors[second[part]]
         found[part] = np.einsum("pd,pd->p", one, other)
     return found
+
+
+def vector_rows(photos: Catalogue, embeddings: Embeddings) -> npt.NDArray[np.int64]:
+    """(N,) the row of each photo's vector, −1 for one without."""
+    row_of = {image_id: row for row, image_id in enumerate(embeddings.image_ids.tolist())}
+    return np.array([row_of.get(image_id, -1) for image_id in photos.image_ids.tolist()], np.int64)
 
 
 def _kept(photos: Catalogue, store: CatalogueStore, bundle: Bundle, n_embedded: int) -> PhotoVectors:

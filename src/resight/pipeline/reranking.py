@@ -51,6 +51,7 @@ def reranked_method(
     embeddings: Embeddings,
     recipe: RerankRecipe,
     distractors: str | Path | None = None,
+    unseen: npt.NDArray[np.bool_] | None = None,
 ) -> RerankedMethod:
     """The method of a recipe for the labelled photos of a catalogue.
 
@@ -61,12 +62,13 @@ def reranked_method(
         recipe: what is compared.
         distractors: folder of photos of nobody in the catalogue, in place of the recipe's own. A recipe
             without a scorer of kind "cohort" gets one of the cosine.
+        unseen: (N,) the photos that the model never learned; default: as `unseen_photos` says.
 
     Raises:
         InputError: when there is no photo among the distractors, or a scorer lacks what it needs.
     """
     recipe, cohort = _with_distractors(store, embeddings.model, recipe, distractors)
-    unseen = unseen_photos(store, catalogue, embeddings.model)
+    unseen = unseen_photos(store, catalogue, embeddings.model) if unseen is None else unseen
     return RerankedMethod.of(recipe, catalogue, embeddings, store, cohort, unseen)
 
 

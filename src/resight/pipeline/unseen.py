@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from resight.bundle_files import read_learned
+from resight.bundle_files import keeps_learned, read_learned
 from resight.core import Catalogue
 from resight.embed import describe, learned_mark
 from resight.pages.wording import plural
@@ -28,20 +28,19 @@ def unseen_photos(store: CatalogueStore, photos: Catalogue, model: str) -> Mask:
     return np.array([one is None or learned_mark(one) not in learned for one in contents], dtype=bool)
 
 
-def unseen_notes(store: CatalogueStore, photos: Catalogue, model: str) -> tuple[str, ...]:
-    """A sentence when a model learned some of the photos that it is judged by."""
+def unseen_notes(store: CatalogueStore, unseen: Mask, model: str) -> tuple[str, ...]:
+    """A sentence when a model learned some of the photos that it is judged by, those that are not `unseen`."""
     place = kept_bundle(store, model)
     said = None if place is None else describe(place).learned
     if place is None or said is None:
         return ()
-    unseen = unseen_photos(store, photos, model)
-    n_learned = len(photos) - int(unseen.sum())
-    if not n_learned and read_learned(place) is not None:
+    n_learned = int((~unseen).sum())
+    if not n_learned and keeps_learned(place):
         return ()
     if n_learned and is_enough(unseen):
         sentence = (
-            f"The model learned {n_learned} of these {len(photos)} photos. Only the other "
-            f"{len(photos) - n_learned} ask here, as new photos will."
+            f"The model learned {n_learned} of these {len(unseen)} photos. Only the other "
+            f"{len(unseen) - n_learned} ask here, as new photos will."
         )
         return (sentence,)
     sentence = (

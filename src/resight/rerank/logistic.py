@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ridge", "fit_logistic", "log_loss", "log_sigmoid"]
+__all__ = ["Ridge", "fit_logistic", "log_loss", "log_sigmoid", "sigmoid"]
 
 _MAX_STEPS = 100
 _MAX_HALVINGS = 40
@@ -82,6 +82,11 @@ def log_loss(log_odds: Floats, truth: npt.NDArray[np.bool_], weights: Floats) ->
     return float(-(weights * log_sigmoid(np.where(truth, log_odds, -log_odds))).sum() / total) if total else 0.0
 
 
+def sigmoid(log_odds: Floats) -> Floats:
+    """The probabilities of log-odds; no number is too large for it."""
+    return np.asarray(0.5 + 0.5 * np.tanh(log_odds / 2))
+
+
 def _loss(at: Floats, features: Floats, signed: Floats, weights: Floats, ridge: Ridge) -> float:
     surprise = -(weights * log_sigmoid(signed * (features @ at))).sum()
     return float(surprise + (ridge.strength * (at - ridge.centre) ** 2).sum() / 2)
@@ -93,7 +98,7 @@ def _newton_step(
     slope, curvature = ridge.strength * (at - ridge.centre), np.diag(ridge.strength)
     for start in range(0, len(features), _BLOCK_ROWS):  # small enough to stay in the processor's cache
         rows = slice(start, start + _BLOCK_ROWS)
-        p = 0.5 + 0.5 * np.tanh(features[rows] @ at / 2)
+        p = sigmoid(features[rows] @ at)
         slope = slope + features[rows].T @ (weights[rows] * (p - truth[rows]))
         curvature = curvature + (features[rows] * (weights[rows] * p * (1 - p))[:, None]).T @ features[rows]
     free = (at > ridge.floor) | (slope < 0)

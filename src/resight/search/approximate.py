@@ -12,7 +12,7 @@ import numpy.typing as npt
 from resight.core import Eligibility, Embeddings, Matches
 from resight.errors import InputError
 from resight.search.exact import ExactSearch
-from resight.search.gallery import Rows, Scores, best_places
+from resight.search.gallery import Rows, Scores, best_places, no_answers
 from resight.search.masks import permitted
 from resight.search.threads import faiss_threads
 
@@ -92,8 +92,7 @@ class ApproximateSearch:
         """
         rule = self.gallery.check(queries, k, eligibility)
         n_places = self.gallery.n_places(k, distinct=distinct)
-        places = np.full((len(queries), n_places), -1, np.int64)
-        scores = np.full((len(queries), n_places), -np.inf, np.float32)
+        places, scores = no_answers(len(queries), n_places)
         pending = np.arange(len(queries) if n_places else 0)
         for n_asked in self._widenings(n_places):
             for rows in self._blocks(pending, n_asked):

@@ -15,7 +15,7 @@ from resight.errors import InputError, MismatchError
 from resight.search.codes import Mask, Recall, VectorCodes, Vectors, learned
 from resight.search.codes_folder import CodesFolder
 from resight.search.exact import ExactSearch
-from resight.search.gallery import Rows, Scores, best_places
+from resight.search.gallery import Rows, Scores, best_places, no_answers
 from resight.search.masks import agreeing, alike, permitted
 from resight.search.threads import faiss_threads
 
@@ -170,8 +170,7 @@ class CodedSearch:
         """
         rule = self.gallery.check(queries, k, eligibility)
         n_places = self.gallery.n_places(k, distinct=distinct)
-        places = np.full((len(queries), n_places), -1, np.int64)
-        scores = np.full((len(queries), n_places), -np.inf, np.float32)
+        places, scores = no_answers(len(queries), n_places)
         for rows in alike(rule, len(queries) if n_places else 0):
             photos = agreeing(rule.select(rows), len(self.gallery))
             pending = self._sifted(queries.vectors, rule, rows, photos, (places, scores), distinct=distinct)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import numpy.typing as npt
 
 from resight.core import Eligibility, Embeddings, Matches
 from resight.errors import InputError
 from resight.machine import usable_cores
-from resight.search.gallery import Rows, Scores, SortedGallery
+from resight.search.gallery import Rows, Scores, SortedGallery, no_answers
 from resight.search.masks import agreeing, alike
 from resight.search.scan import Budget, Scan
 from resight.search.threads import one_blas_thread
@@ -48,6 +47,7 @@ class ExactSearch:
         InputError: when a photo has no identity, the lengths differ, or an option is out of range.
 
     Example:
+        >>> import numpy as np
         >>> vectors = np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32)
         >>> gallery = Embeddings(np.array(["a1", "a2", "b1"]), vectors, "toy")
         >>> searcher = ExactSearch(gallery, ["Ann", "Ann", "Bob"])
@@ -103,8 +103,7 @@ class ExactSearch:
             k: at most what the gallery has to give.
             distinct: as in `search`.
         """
-        places = np.full((len(queries), k), -1, np.int64)
-        scores = np.full((len(queries), k), -np.inf, np.float32)
+        places, scores = no_answers(len(queries), k)
         answers = self.gallery.answers(distinct=distinct)
 
         def answer(rows: Rows) -> None:

@@ -185,6 +185,11 @@ def exact_scores(
     return scores
 
 
+def no_answers(n_queries: int, k: int) -> tuple[Rows, Scores]:
+    """(Q, k) places, all −1 for absent, and (Q, k) scores, all −inf for absent: what a search begins with."""
+    return np.full((n_queries, k), -1, np.int64), np.full((n_queries, k), -np.inf, np.float32)
+
+
 def best_places(rows: Rows, places: Rows, scores: Scores, answers: Rows, shape: tuple[int, int]) -> tuple[Rows, Scores]:
     """The best candidates of each query, each answer once; equal scores in the order of their places.
 
@@ -204,7 +209,7 @@ def best_places(rows: Rows, places: Rows, scores: Scores, answers: Rows, shape: 
     kept = order[np.sort(first)]
     rank = np.arange(len(kept)) - np.searchsorted(rows[kept], rows[kept])
     kept, rank = kept[rank < shape[1]], rank[rank < shape[1]]
-    top_places, top_scores = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
+    top_places, top_scores = no_answers(*shape)
     top_places[rows[kept], rank] = places[kept]
     top_scores[rows[kept], rank] = scores[kept]
     return top_places, top_scores

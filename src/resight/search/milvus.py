@@ -15,7 +15,7 @@ import numpy.typing as npt
 from resight.core import Eligibility, Embeddings, Matches
 from resight.errors import MismatchError
 from resight.search.exact import ExactSearch
-from resight.search.gallery import Rows, Scores, SortedNames, best_places, exact_scores
+from resight.search.gallery import Rows, Scores, SortedNames, best_places, exact_scores, no_answers
 from resight.search.masks import agreeing, alike, permitted
 from resight.search.milvus_calls import MilvusConnection
 from resight.search.milvus_collection import MOST_PER_CALL, Columns, MilvusCollection, Text, checked_columns, keys_of
@@ -147,8 +147,7 @@ class MilvusSearch:
         """
         rule = self.gallery.check(queries, k, eligibility)
         n_places = self.gallery.n_places(k, distinct=distinct)
-        places = np.full((len(queries), n_places), -1, np.int64)
-        scores = np.full((len(queries), n_places), -np.inf, np.float32)
+        places, scores = no_answers(len(queries), n_places)
         for rows in alike(rule, len(queries)) if n_places else ():
             vectors, here = queries.vectors[rows], rule.select(rows)
             places[rows], scores[rows] = self._best(vectors, here, n_places, self.gallery.answers(distinct=distinct))
@@ -157,8 +156,7 @@ class MilvusSearch:
     def _best(self, vectors: npt.NDArray[np.float32], rule: Eligibility, k: int, answers: Rows) -> tuple[Rows, Scores]:
         """(Q, k) places and scores for queries that agree with the same photos."""
         photos, wish = agreeing(rule, len(self.gallery)), self._wish(rule)
-        places = np.full((len(vectors), k), -1, np.int64)
-        scores = np.full((len(vectors), k), -np.inf, np.float32)
+        places, scores = no_answers(len(vectors), k)
         pending = np.arange(len(vectors))
         for n_asked in _widenings(k, len(photos)):
             unsure = []
@@ -194,8 +192,7 @@ class MilvusSearch:
     ) -> tuple[Rows, Scores]:
         """The exact answer among some photos, whose vectors come block by block."""
         k, answers = wanted
-        shape = (len(vectors), k)
-        places, scores = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
+        places, scores = no_answers(len(vectors), k)
         queries = Embeddings(np.arange(len(vectors)).astype(np.str_), vectors, self.gallery.model)
         for start in range(0, len(photos), _STREAMED_ROWS):
             some = photos[start : start + _STREAMED_ROWS]
@@ -207,7 +204,7 @@ class MilvusSearch:
             merged = np.concatenate([places, np.where(found < 0, -1, some[found])], axis=1)
             both = np.concatenate([scores, their], axis=1)
             rows, nth = np.nonzero(merged >= 0)
-            places, scores = best_places(rows, merged[rows, nth], both[rows, nth], answers, shape)
+            places, scores = best_places(rows, merged[rows, nth], both[rows, nth], answers, (len(vectors), k))
         return places, scores
 
     def _wish(self, rule: Eligibility) -> str:

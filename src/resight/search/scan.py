@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resight.core import Eligibility
-from resight.search.gallery import Rows, Scores, SortedGallery, best_places
+from resight.search.gallery import Rows, Scores, SortedGallery, best_places, no_answers
 from resight.search.masks import forbid, parcels
 
 _MOST_BYTES = 128 * 2**20
@@ -75,8 +75,7 @@ class Scan:
 
     def best(self, photos: Rows, k: int) -> tuple[Rows, Scores]:
         """The best of these photos: (B, k) places, −1 for absent, and scores, −inf for absent."""
-        places = np.full((len(self.vectors), k), -1, np.int64)
-        scores = np.full((len(self.vectors), k), -np.inf, np.float32)
+        places, scores = no_answers(len(self.vectors), k)
         for some, fast in self._fast_scores(photos):
             forbid(fast, self.rule, some, self.budget.n_hits)
             floor = self._floor(fast, some, scores)

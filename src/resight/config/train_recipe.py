@@ -50,6 +50,9 @@ class PhotoOptions(Options):
         resize: how a photo is brought to a square: "squash", "crop" or "pad".
         boxes: columns that hold boxes; one of a photo's is drawn for each look, and the first one cuts it out for
             judging. Photos without any are seen whole.
+        faces: bundle of faces, by name or path: the face that counts by its rule is turned upright before anything
+            else, and the trained bundle does the same; photos without one are left out and listed. Default: photos
+            are seen as they are.
         mirror: what a mirrored photo shows: "same", the individual itself; "other", another individual; "other-side",
             the other side of the same one; "no", none is mirrored.
         synthetic: what photos are that the column `is_synthetic` marks: "negatives", of each person someone else;
@@ -61,6 +64,7 @@ class PhotoOptions(Options):
 
     resize: Literal["squash", "crop", "pad"] = "squash"
     boxes: Names[Name] = ("box",)
+    faces: Name | None = None
     mirror: Literal["no", "same", "other", "other-side"] = "no"
     synthetic: Literal["negatives", "leave-out"] = "negatives"
     synthetic_weight: Positive = 1.0

@@ -7,6 +7,7 @@ from resight.embed.bundle import (
     BundleInfo,
     Engine,
     describe,
+    face_aligner,
 )
 from resight.embed.extract import EmbeddedBatch, FileStat, embed_all, embed_photos
 from resight.embed.learned import Learned, learned_mark
@@ -40,6 +41,7 @@ __all__ = [
     "describe",
     "embed_all",
     "embed_photos",
+    "face_aligner",
     "hash_of",
     "learned_mark",
     "shipped_bundles",

@@ -242,9 +242,7 @@ class Bundle:
 
     def _faces(self) -> FaceAligner:
         if self._aligner is None:
-            raise InputError(
-                f"expected a bundle of faces to find some, found {self.model_id}, which is for whole photos"
-            )
+            raise _no_faces(self._info)
         return self._aligner
 
     def _refuse_odd_vectors(self, place: Path) -> None:
@@ -276,6 +274,30 @@ def describe(name_or_path: str | Path = DEFAULT_BUNDLE) -> BundleInfo:
         'Apache-2.0'
     """
     return _read_info(bundle_path(name_or_path))
+
+
+def face_aligner(name_or_path: str | Path, resize: ResizeMode | None = None) -> FaceAligner:
+    """What finds faces for a bundle and turns them upright, without starting the model.
+
+    Args:
+        name_or_path: of a bundle of faces.
+        resize: how a photo without a face is brought to a square, where the rule takes the whole of it; by default
+            as the bundle does.
+
+    Raises:
+        UnknownNameError: when there is neither such a bundle nor such a path.
+        InputError: when what lies there is not a bundle, or one for whole photos.
+    """
+    place = bundle_path(name_or_path)
+    info = _read_info(place)
+    aligner = _aligner(info if resize is None else info.model_copy(update={"resize": resize}), place)
+    if aligner is None:
+        raise _no_faces(info)
+    return aligner
+
+
+def _no_faces(info: BundleInfo) -> InputError:
+    return InputError(f"expected a bundle of faces to find some, found {info.model_id}, which is for whole photos")
 
 
 def _read_info(place: Path) -> BundleInfo:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from resight.bundle_files import GRAPH, INFO, LEARNED, read_learned
+from resight.bundle_files import GRAPH, INFO, LEARNED, read_graph, read_learned
 from resight.core import Catalogue
-from resight.embed import Bundle, BundleInfo, learned_mark
+from resight.embed import Bundle, BundleInfo, bundle_path, describe, learned_mark
 from resight.errors import ConfigError, ImageError, InputError, MismatchError
 from resight.images import fingerprint, read_bytes, read_photo, resize
 
@@ -31,6 +31,7 @@ __all__ = [
     "refuse_odd_name",
     "refuse_taken",
     "write_files",
+    "write_finders",
     "write_learned",
 ]
 
@@ -92,6 +93,22 @@ def write_files(folder: Path, graph: bytes, info: BundleInfo) -> None:
     try:
         (folder / GRAPH).write_bytes(graph)
         (folder / INFO).write_text(info.to_text(), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"expected to write the bundle into {folder}, found: {error.strerror or error}") from error
+
+
+def write_finders(folder: Path, base: str | Path | None) -> None:
+    """What a bundle of faces finds them with, into the folder of a bundle made from it; of another one nothing.
+
+    Raises:
+        InputError: when the disk refuses.
+    """
+    face = None if base is None else describe(base).face
+    if base is None or face is None:
+        return
+    try:
+        for name, weights in face.files.items():
+            (folder / name).write_bytes(read_graph(bundle_path(base), weights, name))
     except OSError as error:
         raise InputError(f"expected to write the bundle into {folder}, found: {error.strerror or error}") from error
 

@@ -10,7 +10,7 @@ from resight.bundle_files import read_graph
 from resight.core import Catalogue
 from resight.embed import Bundle, BundleInfo, Learned, LinearHead, describe, hash_of, with_head
 from resight.train import bundles
-from resight.train.bundles import Agreement, draft_folder, write_files, write_learned
+from resight.train.bundles import Agreement, draft_folder, write_files, write_finders, write_learned
 
 __all__ = ["agreement", "draft_bundle"]
 
@@ -50,8 +50,7 @@ def draft_bundle(
     )
     with draft_folder(beside) as draft:
         write_files(draft, graph, info)
-        for further, weights in {} if old.face is None else old.face.files.items():
-            (draft / further).write_bytes(read_graph(base, weights, further))
+        write_finders(draft, base)
         write_learned(draft, photos, base)
         yield draft
 

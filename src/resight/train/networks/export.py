@@ -21,10 +21,10 @@ import torch
 from pydantic import ValidationError
 
 from resight.core import Catalogue
-from resight.embed import Bundle, BundleInfo, Learned, hash_of
+from resight.embed import Bundle, BundleInfo, Learned, describe, hash_of
 from resight.errors import ConfigError, InputError
 from resight.images import ResizeMode
-from resight.train.bundles import agreement, write_files
+from resight.train.bundles import agreement, write_files, write_finders
 from resight.train.libraries import require
 
 __all__ = ["BundleFacts", "Exported", "write_bundle"]
@@ -53,6 +53,7 @@ class BundleFacts:
         source: where the weights come from.
         changes: what was done to them.
         learned: from what, how, and how good it is.
+        faces: bundle of faces, by name or path, that turns them upright for this one.
     """
 
     name: str
@@ -67,6 +68,7 @@ class BundleFacts:
     source: str
     changes: str
     learned: Learned | None = None
+    faces: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def write_bundle(network: torch.nn.Module, facts: BundleFacts, photos: Catalogue
     graph, n_dimensions, notes = onnx_graph(unit, facts.side)
     info = _info(facts, graph, n_dimensions)
     write_files(draft, graph, info)
+    write_finders(draft, facts.faces)
     agreed = agreement(Bundle.load(draft), _vectors_of(unit, info), "the network", photos)
     unseen = () if agreed.n_photos else ("no photo could be read: the bundle was checked on drawn pixels",)
     return Exported(draft, info, len(graph), *agreed, notes=(*notes, *unseen))
@@ -240,7 +243,7 @@ def _strip(model: Any) -> None:
 
 
 def _info(facts: BundleFacts, graph: bytes, n_dimensions: int) -> BundleInfo:
-    stated = {name: value for name, value in vars(facts).items() if name != "side"}
+    stated = {name: value for name, value in vars(facts).items() if name not in ("side", "faces")}
     try:
         return BundleInfo(
             format=1,
@@ -249,6 +252,7 @@ def _info(facts: BundleFacts, graph: bytes, n_dimensions: int) -> BundleInfo:
             input_side_px=facts.side,
             colour="RGB",
             weights=hash_of(graph),
+            face=None if facts.faces is None else describe(facts.faces).face,
             **stated,
         )
     except ValidationError as error:

@@ -121,6 +121,7 @@ def _facts(run: Run, found: NetworkTraining, name: str, seed: int) -> BundleFact
         source=body.source,
         changes=f"trained by resight {__version__}",
         learned=learned,
+        faces=recipe.photos.faces,
     )
 
 

@@ -5,8 +5,10 @@ A torch module through and through: imported only inside functions.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +20,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from resight.config import PhotoOptions
 from resight.core import Catalogue
+from resight.embed import face_aligner
 from resight.errors import ImageError, InputError, UnknownNameError
-from resight.images import Failure, read_photo, scaled
+from resight.faces import FaceAligner
+from resight.images import Failure, ResizeMode, read_photo, scaled
 from resight.machine import in_order, usable_cores
 from resight.progress import progress
 from resight.train.networks.augmentation import Augmentation
@@ -45,12 +49,12 @@ class PhotoShelf:
 
     Args:
         catalogue: the photos.
-        options: which columns hold boxes, and how much memory is used.
+        options: which columns hold boxes, what turns faces upright, and how much memory is used.
         side_px: of the largest square that will be made of them.
 
     Raises:
-        UnknownNameError: when there is no such column of boxes.
-        InputError: when it holds something else.
+        UnknownNameError: when there is no such column of boxes, or no such bundle of faces.
+        InputError: when the column holds something else, or the bundle is not of faces.
     """
 
     def __init__(self, catalogue: Catalogue, options: PhotoOptions, side_px: int) -> None:
@@ -59,6 +63,7 @@ class PhotoShelf:
         self._max_bytes = options.cache_mb * 1_000_000
         self._paths = catalogue.frame["path"].to_list()
         self._boxes = _boxes(catalogue, options.boxes)
+        self._faces = None if options.faces is None else _Upright(options.faces, options.resize)
         self._kept: dict[tuple[int, int], Pixels] = {}
         self._n_bytes = 0
 
@@ -102,11 +107,36 @@ class PhotoShelf:
 
     def _read(self, row: int, number: int) -> Pixels:
         path = self.catalogue.root / self._paths[row]
-        photo = read_photo(path, box=self._boxes[row][number], min_side_px=self._side_px)
+        box = self._boxes[row][number]
+        if self._faces is not None:
+            return self._faces(path, box, self._side_px)
+        photo = read_photo(path, box=box, min_side_px=self._side_px)
         scale = self._side_px / min(photo.shape[:2])
         if scale >= 1:
             return photo
         return scaled(photo, max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
+
+
+class _Upright:
+    """The face that counts on a photo; every process starts what finds it for itself."""
+
+    def __init__(self, bundle: str, resize: ResizeMode) -> None:
+        self._bundle, self._resize = bundle, resize
+        self._started: tuple[int, FaceAligner] = os.getpid(), face_aligner(bundle, resize)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Upright, (self._bundle, self._resize)
+
+    def __call__(self, path: Path, box: Any, side_px: int) -> Pixels:
+        process, aligner = self._started
+        if process != os.getpid():
+            aligner = face_aligner(self._bundle, self._resize)
+            self._started = os.getpid(), aligner
+        photo = read_photo(path, box=box, min_side_px=max(side_px, aligner.info.photo_side_px))
+        try:
+            return aligner.prepare(photo, side_px).pixels
+        except ImageError as error:
+            raise ImageError(path, error.reason) from error
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from resight.bundle_files import read_graph
 from resight.core import Catalogue
 from resight.embed import BundleInfo, describe, hash_of
 from resight.errors import InputError, ResightError
-from resight.train.bundles import pixels_of, write_files
+from resight.train.bundles import pixels_of, write_files, write_finders
 from resight.train.libraries import require
 
 __all__ = ["Variant", "VariantKind", "halved", "in_8_bits", "variants"]
@@ -93,24 +93,23 @@ def variants(
     if not kinds:
         return []
     require("a smaller variant of a bundle", "onnx")
-    info = describe(draft)
-    graph = read_graph(draft, info.weights)
     home = draft.parent if beside is None else beside
     stem = draft.name if draft.is_dir() else draft.stem  # a folder may have a dot in its name, a zip ends in one
     worth = judge(draft)
-    return [_made(kind, graph, info, photos, judge, worth, tolerance, home / f"{stem}-{kind}") for kind in kinds]
+    return [_made(kind, draft, photos, judge, worth, tolerance, home / f"{stem}-{kind}") for kind in kinds]
 
 
 def _made(
     kind: VariantKind,
-    graph: bytes,
-    info: BundleInfo,
+    draft: Path,
     photos: Catalogue,
     judge: Callable[[Path], float],
     worth: float,
     tolerance: float,
     place: Path,
 ) -> Variant:
+    info = describe(draft)
+    graph = read_graph(draft, info.weights)
     try:
         small = _loaded_and_changed(kind, graph, info, photos)
     except ResightError as error:
@@ -124,7 +123,7 @@ def _made(
             "weights": hash_of(small),
         }
     )
-    _write(place, small, said)
+    _write(place, small, said, draft)
     loss = _loss(judge, worth, place)
     if not loss <= tolerance:
         shutil.rmtree(place)
@@ -143,7 +142,7 @@ def _loss(judge: Callable[[Path], float], worth: float, place: Path) -> float:
         raise
 
 
-def _write(place: Path, graph: bytes, info: BundleInfo) -> None:
+def _write(place: Path, graph: bytes, info: BundleInfo, draft: Path) -> None:
     try:
         place.mkdir(parents=True)
     except FileExistsError as error:
@@ -153,6 +152,7 @@ def _write(place: Path, graph: bytes, info: BundleInfo) -> None:
     except OSError as error:
         raise InputError(f"expected to write the bundle into {place}, found: {error.strerror or error}") from error
     write_files(place, graph, info)
+    write_finders(place, draft)
 
 
 def _sizes(small: bytes, graph: bytes) -> str:

@@ -5,6 +5,7 @@
     python benchmarks/forgeries.py --quality 40 60              all photos, real and forged, compressed harder
     python benchmarks/forgeries.py --seed 1                     persons dealt anew, and forged anew
     python benchmarks/forgeries.py --quick                      a fifth of the persons
+    python benchmarks/forgeries.py --epochs 10                  a network as well, minutes per epoch; needs onnx2torch
 
 A set is forged from `faces_lfw_dev` (`RESIGHT_DATA`, by default `../shared/data` beside the project), as by `resight
 forge`: swaps of the inner face, warps and traces of up-sampling; half of the persons train, a fifth is the validation,
@@ -16,6 +17,9 @@ pairs, of genuine pairs against two persons (`eer_real`), and against forged pho
   (c) fused       (a) and the forgery head, weighed by a stack that is fitted on the pairs of the validation, on which
                   the bound of the head's doubt was chosen as well
   (d) head fused  (b) and the forgery head, likewise
+  (e) network     with --epochs: the cosine of the bundle's own network, trained on by the recipe `faces`, forgeries of
+                  a person as someone else; its best epoch by persons that it did not learn
+  (f) network fused
 
 The forgery head and the heads learn on the persons of the train part alone. `--quality` forges another set, on which
 everything is learned anew. These forgeries are simple: the figures say that the method does what it should, not that
@@ -39,14 +43,14 @@ import polars as pl
 import sklearn
 
 import resight
-from resight.config import HeadRecipe
+from resight.config import HeadRecipe, TrainRecipe, overridden
 from resight.core import Catalogue, PhotoPairs
 from resight.datasets import forge_photos, read_catalogue
-from resight.embed import DEFAULT_BUNDLE
+from resight.embed import DEFAULT_BUNDLE, bundle_path, describe
 from resight.machine import usable_cores
 from resight.pipeline import index_photos, verify_pairs
 from resight.pipeline.forgery import ForgeryEvidence
-from resight.train import train_forgery, train_head
+from resight.train import train_forgery, train_head, train_network
 
 DATA = Path(os.environ.get("RESIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FACES = Path(__file__).parents[1] / "build" / "models" / "faceplugin"
@@ -87,6 +91,45 @@ def pairs_of(forged: Path, part: str) -> PhotoPairs:
     return PhotoPairs(Catalogue(pl.DataFrame({"image_id": paths, "path": paths}), forged), frame)
 
 
+def trained_on(model: str, catalogue: Path, run: Path, n_epochs: int, seed: int) -> Path:
+    """The bundle's network after some epochs of the recipe `faces`, begun from what it is."""
+    from resight.train.networks.body import Given, body_of
+
+    info = describe(model)
+    given = Given(info.mean, info.std, info.source, info.licence, info.commercial_use, info.authors)
+    settings = {
+        "photos.faces": None if info.face is None else model,
+        "photos.resize": info.resize,
+        "network.pooling": "average",  # of one place
+        "network.n_dimensions": None,
+        "network.neck": "none",  # so that it begins with the vectors that the bundle gives
+        "stages.0.side_px": info.input_side_px,
+        "stages.0.n_epochs": n_epochs,
+        "loop.precision": "full",
+    }
+    recipe = overridden(TrainRecipe.read("faces"), settings)
+    body = body_of(module_of(model), given, side_px=info.input_side_px)
+    found = train_network(catalogue, run=run, recipe=recipe, name="network", seed=seed, backbone=body)
+    print(found, flush=True)
+    return run / "bundle"
+
+
+def module_of(model: str) -> Any:
+    """A bundle's graph, up to what its vectors are before they get unit length, as a torch module."""
+    import onnx
+    from onnx2torch import convert
+
+    graph = onnx.load(bundle_path(model) / "model.onnx")
+    made_by = {output: node for node in graph.graph.node for output in node.output}
+    cut = graph.graph.node[-1].input[0]
+    while made_by[cut].op_type in ("Reshape", "Flatten"):  # they may hold the size of a batch
+        cut = made_by[cut].input[0]
+    n_kept = 1 + next(row for row, node in enumerate(graph.graph.node) if cut in node.output)
+    del graph.graph.node[n_kept:], graph.graph.output[:]
+    graph.graph.output.append(onnx.helper.make_empty_tensor_value_info(cut))
+    return convert(graph)
+
+
 def measured(
     test: PhotoPairs, validation: PhotoPairs, out: Path, model: Path | str, evidence: tuple[Any, ...] = ()
 ) -> dict[str, Any]:
@@ -101,7 +144,9 @@ def measured(
     }
 
 
-def measure(model: str, share: float, quality: tuple[int, int], folder: Path, seed: int) -> dict[str, Any]:
+def measure(
+    model: str, share: float, quality: tuple[int, int], folder: Path, seed: int, n_epochs: int
+) -> dict[str, Any]:
     start = time.perf_counter()
     forged = forge_photos(faces(share), folder / "forged", quality=quality, seed=seed)
     took = {"forging": time.perf_counter() - start}
@@ -122,7 +167,14 @@ def measure(model: str, share: float, quality: tuple[int, int], folder: Path, se
         "fused": (model, (ForgeryEvidence(base.head),)),
         "head fused": (folder / "head", (ForgeryEvidence(beside_head.head),)),
     }
-    kept = {name: folder / f"verified-{'head' if 'head' in name else 'plain'}" for name in runs}  # one model, one place
+    if n_epochs:
+        start = time.perf_counter()
+        network = trained_on(model, catalogue, folder / "network", n_epochs, seed)
+        took["network"] = time.perf_counter() - start
+        beside_network = train_forgery(catalogue, folder / "forgery-network", model=network, seed=seed)
+        runs |= {"network": (network, ()), "network fused": (network, (ForgeryEvidence(beside_network.head),))}
+    places = {model: "plain", folder / "head": "head"}
+    kept = {name: folder / f"verified-{places.get(one, 'network')}" for name, (one, _) in runs.items()}
     figures = {name: measured(test, validation, kept[name], *run) for name, run in runs.items()}
     plain, fused = figures["plain"], figures["fused"]
     return {
@@ -175,11 +227,13 @@ def main() -> int:
     parser.add_argument("--quality", type=int, nargs=2, default=[75, 95], help="range of the JPEGs")
     parser.add_argument("--seed", type=int, default=SEED, help="deals persons and forges anew")
     parser.add_argument("--quick", action="store_true", help="a fifth of the persons")
+    parser.add_argument("--epochs", type=int, default=0, help="of a network, by the recipe `faces`")
     parser.add_argument("--out", type=Path, help="where the JSON goes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         low, high = arguments.quality
-        result = measure(arguments.model, 0.2 if arguments.quick else 1, (low, high), Path(folder), arguments.seed)
+        share = 0.2 if arguments.quick else 1
+        result = measure(arguments.model, share, (low, high), Path(folder), arguments.seed, arguments.epochs)
     again = "" if arguments.seed == SEED else f"-seed-{arguments.seed}"
     out = arguments.out or RESULTS / f"forgeries-{result['model'].split('@')[0]}{again}.json"
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -40,6 +40,9 @@ from resight.errors import InputError
 if TYPE_CHECKING:
     from resight.core import Decision
     from resight.pipeline import Identification, Indexed
+    from resight.scale import RayEngine
+
+Engine = Literal["local", "ray"]
 
 
 def index(
@@ -49,18 +52,40 @@ def index(
     layout: Layout = "auto",
     model: Model = None,
     strict: Strict = False,
+    engine: Annotated[Engine, typer.Option(help="What embeds: this process, or the workers of Ray.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With ray: worker processes. Default: one per core.")
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(envvar="RAY_ADDRESS", help="With ray: address of a cluster. Default: Ray on this machine only."),
+    ] = None,
     who: Who = "index",
     as_json: Json = False,
 ) -> None:
     """Bring photos and labels into a catalogue, and embed what is new.
 
     Example:  resight index photos --catalogue mine --labels names.csv
+
+    Example:  resight index photos --catalogue mine --engine ray --workers 8
     """
     from resight.pipeline import index_photos
 
-    done = index_photos(photos, catalogue, labels=labels, layout=layout, model=model, strict=strict, who=who)
+    made_by = _engine(engine, workers, ray_address)
+    wish: dict[str, Any] = {"labels": labels, "layout": layout, "model": model, "strict": strict}
+    done = index_photos(photos, catalogue, **wish, engine=made_by, who=who)
     tell_indexed(done, as_json=as_json)
     tell_next(done, catalogue, model)
+
+
+def _engine(name: Engine, n_workers: int | None, address: str | None) -> RayEngine | None:
+    if name == "local":
+        if n_workers is not None:
+            raise InputError(f"expected --engine ray with --workers {n_workers}, found --engine local")
+        return None
+    from resight.scale import RayEngine
+
+    return RayEngine(n_workers, address=address)
 
 
 def tell_indexed(done: Indexed, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,21 @@ class EmbeddedBatch:
     stats: dict[str, FileStat]
     failures: tuple[Failure, ...]
     remarks: tuple[Remark, ...] = ()
+
+
+class EmbeddingEngine(Protocol):
+    """What embeds the photos of a catalogue elsewhere than in this process."""
+
+    def embed(self, photos: Catalogue, bundle: Path, folder: Path, *, strict: bool = False) -> Iterator[EmbeddedBatch]:
+        """What became of the photos, batch by batch in their order, with the vectors of `embed_photos`.
+
+        Args:
+            photos: to embed.
+            bundle: folder or zip of the bundle.
+            folder: of this run, to keep what is done until it was taken; made when absent, gone at the end.
+            strict: raise at the first photo that fails.
+        """
+        ...
 
 
 def embed_photos(

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from resight.cli import app
 from resight.core import Catalogue
 from resight.datasets import make_synthetic
 from resight.embed import Bundle, bundle_path, embed_all
@@ -226,9 +227,16 @@ def test_a_number_below_one_is_refused(key):
         RayEngine(**{key: 0})
 
 
-def test_workers_without_ray_are_refused(tmp_path):
-    from resight.cli import app
-
-    done = CliRunner().invoke(app, ["index", str(tmp_path), "--catalogue", str(tmp_path / "c"), "--workers", "2"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["photos", "--workers", "2"], "expected --engine ray with --workers 2, found --engine local"),
+        (["s3://b/photos"], "expected --engine ray with the photos s3://b/photos, found --engine local"),
+        (["s3://b/photos", "--engine", "ray", "--layout", "coco"], "found --layout coco"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(tmp_path, words, told):
+    done = CliRunner().invoke(app, ["index", *words, "--catalogue", str(tmp_path / "c")])
     assert isinstance(done.exception, InputError)
-    assert "expected --engine ray with --workers 2" in str(done.exception)
+    assert told in str(done.exception)
+    assert not (tmp_path / "c").exists()

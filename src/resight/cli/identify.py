@@ -38,7 +38,7 @@ from resight.cli.submission import (
 from resight.errors import InputError
 
 if TYPE_CHECKING:
-    from resight.core import Decision
+    from resight.core import Catalogue, Decision
     from resight.pipeline import Identification, Indexed
     from resight.scale import RayEngine
 
@@ -46,7 +46,7 @@ Engine = Literal["local", "ray"]
 
 
 def index(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos.")],
+    photos: Annotated[str, typer.Argument(help="Folder of photos; with --engine ray also a URL, such as s3://…")],
     catalogue: Folder,
     labels: Labels = None,
     layout: Layout = "auto",
@@ -67,25 +67,37 @@ def index(
 
     Example:  resight index photos --catalogue mine --labels names.csv
 
-    Example:  resight index photos --catalogue mine --engine ray --workers 8
+    Example:  resight index s3://bucket/photos --catalogue mine --engine ray --workers 8
     """
     from resight.pipeline import index_photos
 
-    made_by = _engine(engine, workers, ray_address)
-    wish: dict[str, Any] = {"labels": labels, "layout": layout, "model": model, "strict": strict}
-    done = index_photos(photos, catalogue, **wish, engine=made_by, who=who)
+    wish: dict[str, Any] = {"labels": labels, "layout": layout, "model": model, "strict": strict, "who": who}
+    if engine == "ray":
+        done = index_photos(_place(photos, labels, layout), catalogue, **wish, engine=_ray(workers, ray_address))
+    elif workers is not None or "://" in photos:
+        asked = f"the photos {photos}" if workers is None else f"--workers {workers}"
+        raise InputError(f"expected --engine ray with {asked}, found --engine {engine}")
+    else:
+        done = index_photos(photos, catalogue, **wish)
     tell_indexed(done, as_json=as_json)
     tell_next(done, catalogue, model)
 
 
-def _engine(name: Engine, n_workers: int | None, address: str | None) -> RayEngine | None:
-    if name == "local":
-        if n_workers is not None:
-            raise InputError(f"expected --engine ray with --workers {n_workers}, found --engine local")
-        return None
+def _ray(n_workers: int | None, address: str | None) -> RayEngine:
     from resight.scale import RayEngine
 
     return RayEngine(n_workers, address=address)
+
+
+def _place(photos: str, labels: Path | None, layout: str) -> str | Catalogue:
+    from resight.images import is_url
+    from resight.scale import remote_photos
+
+    if not is_url(photos):
+        return photos.removeprefix("file://")
+    if layout != "auto":
+        raise InputError(f"expected labels in a table or as folders for photos behind a URL, found --layout {layout}")
+    return remote_photos(photos, labels)
 
 
 def tell_indexed(done: Indexed, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from resight.core import Catalogue
 from resight.datasets import detect, read_catalogue
 from resight.embed import Bundle, EmbeddedBatch, EmbeddingEngine, Failure, Remark, embed_photos
 from resight.errors import InputError
+from resight.images import url_of
 from resight.pipeline.bundles import bundle_place, keep_bundle, kept_bundle
 from resight.pipeline.codes import keep_codes
 from resight.store import CatalogueStore
@@ -86,8 +87,9 @@ def index_photos(
         raise InputError(f"expected photos in {catalogue.root}, found none")
     store = CatalogueStore.open_or_create(folder)
     bundle = keep_bundle(store, model)
-    registered = store.register(catalogue, who=who)
-    n_embedded, remarks = _embed_pending(store, bundle, engine, strict=strict)
+    is_remote = url_of(catalogue.root) is not None  # what could not be fetched may come the next time
+    registered = store.register(catalogue, who=who, without_files=is_remote)
+    n_embedded, remarks = _embed_pending(store, bundle, engine, strict=strict, retry_failed=strict or is_remote)
     keep_codes(store, bundle.model_id)
     return Indexed(
         layout=told,
@@ -127,14 +129,14 @@ def vectors_for(store: CatalogueStore, model: str | Path) -> int:
         InputError: when what lies there is not a bundle.
         StoreError: when the catalogue is locked, or the disk refuses.
     """
-    return _embed_pending(store, keep_bundle(store, model), None, strict=False)[0]
+    return _embed_pending(store, keep_bundle(store, model), None, strict=False, retry_failed=False)[0]
 
 
 def _embed_pending(
-    store: CatalogueStore, bundle: Bundle, engine: EmbeddingEngine | None, *, strict: bool
+    store: CatalogueStore, bundle: Bundle, engine: EmbeddingEngine | None, *, strict: bool, retry_failed: bool
 ) -> tuple[int, tuple[Remark, ...]]:
     n_embedded, remarks = 0, list[Remark]()
-    pending = store.pending(bundle.model_id, retry_failed=strict)
+    pending = store.pending(bundle.model_id, retry_failed=retry_failed)
     for batch in _batches(pending, store, bundle, engine, strict=strict):
         store.add(batch)
         n_embedded += len(batch.embeddings)

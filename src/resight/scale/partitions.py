@@ -31,6 +31,7 @@ __all__ = ["Partition", "PartitionFolder"]
 _SUFFIX = ".npz"
 _DRAFT, _TRIES = ".draft-", ".tries"
 _MOST_TRIES = 4
+_NO_STAT = (None, None)
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,10 @@ def _finished(path: Path) -> Partition | None:
         partition, batch = _read(path)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
-    is_as_read = all(stat_of(full_path(partition.root, row[1])) == batch.stats.get(row[0]) for row in partition.rows)
+    is_as_read = all(
+        (stat_of(full_path(partition.root, row[1])) or _NO_STAT) == (batch.stats.get(row[0]) or _NO_STAT)
+        for row in partition.rows
+    )
     return partition if path.name == partition.name and is_as_read else None
 
 

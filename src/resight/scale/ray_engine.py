@@ -20,7 +20,7 @@ from resight.store.alone import alone
 
 __all__ = ["RayEngine"]
 
-_PARTITIONS_PER_WORKER = 4
+_PARTITIONS_PER_WORKER = 16  # so that none waits long for the last ones
 _N_IN_HAND = 2  # partitions sent to a worker: the next one is there when it is done with one
 _LOCK = "lock"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.embed import Bundle, embed_all
+from resight.embed import Bundle, EmbeddedBatch, embed_all
 from resight.scale.partitions import Partition, PartitionFolder
+from resight.scale.remote import fetch
 
 __all__ = ["EmbedPartition"]
 
@@ -39,5 +40,8 @@ class EmbedPartition:
         partition = Partition.from_text(row["partition"])
         if not self._partitions.holds(partition):
             self._partitions.count_try(partition)
-            self._partitions.write(partition, embed_all(partition.photos(), self._bundle, show_progress=False))
+            self._partitions.write(partition, self._embedded(partition))
         return {"done": partition.name}
+
+    def _embedded(self, partition: Partition) -> EmbeddedBatch:
+        return embed_all(partition.photos(), self._bundle, show_progress=False, fetch=fetch)

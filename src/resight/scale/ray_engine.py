@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ __all__ = ["RayEngine"]
 _PARTITIONS_PER_WORKER = 16  # so that none waits long for the last ones
 _N_IN_HAND = 2  # partitions sent to a worker: the next one is there when it is done with one
 _LOCK = "lock"
+_RAISED = re.compile(r"(?:\w+\.)*\w+(?:Error|Exception)(?:\(\w+\))?: (?P<said>\S.*)")  # the last line of a trace
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,10 @@ def _gathered(files: PartitionFolder, partition: Partition, *, strict: bool) -> 
 
 
 def _told(error: Exception) -> StoreError:
-    said = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()
+    """What a worker said last, out of the traces that Ray wraps around it."""
+    lines = f"{error.__cause__ or ''}\n{error}".splitlines()
+    said = [found["said"] for line in lines if (found := _RAISED.fullmatch(line.strip()))]
     return StoreError(
-        f"expected the workers of Ray to embed the photos, found: {said[-1]}; "
+        f"expected the workers of Ray to embed the photos, found: {said[-1] if said else type(error).__name__}; "
         "what is done is kept, and the same command goes on from there"
     )

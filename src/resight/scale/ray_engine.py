@@ -24,7 +24,8 @@ __all__ = ["RayEngine"]
 _PARTITIONS_PER_WORKER = 16  # so that none waits long for the last ones
 _N_IN_HAND = 2  # partitions sent to a worker: the next one is there when it is done with one
 _LOCK = "lock"
-_RAISED = re.compile(r"(?:\w+\.)*\w+(?:Error|Exception)(?:\(\w+\))?: (?P<said>\S.*)")  # the last line of a trace
+# The last line of a trace; what Ray Data wraps around it says nothing.
+_RAISED = re.compile(r"(?:\w+\.)*(?!UserCodeException)\w+(?:Error|Exception)(?:\(\w+\))?: (?P<said>\S.*)")
 
 
 @dataclass(frozen=True)

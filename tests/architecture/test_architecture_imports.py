@@ -131,6 +131,8 @@ class TestDependencies:
             "pymilvus",
             "milvus_lite",
             "grpc",
+            "ray",
+            "pyarrow",
             "pandas",
             "efficientnet_lite_pytorch",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -38,29 +38,66 @@ from resight.cli.submission import (
 from resight.errors import InputError
 
 if TYPE_CHECKING:
-    from resight.core import Decision
+    from resight.core import Catalogue, Decision
     from resight.pipeline import Identification, Indexed
+    from resight.scale import RayEngine
+
+Engine = Literal["local", "ray"]
 
 
 def index(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos.")],
+    photos: Annotated[str, typer.Argument(help="Folder of photos; with --engine ray also a URL, such as s3://…")],
     catalogue: Folder,
     labels: Labels = None,
     layout: Layout = "auto",
     model: Model = None,
     strict: Strict = False,
+    engine: Annotated[Engine, typer.Option(help="What embeds: this process, or the workers of Ray.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With ray: worker processes. Default: one per core.")
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(envvar="RAY_ADDRESS", help="With ray: address of a cluster. Default: Ray on this machine only."),
+    ] = None,
     who: Who = "index",
     as_json: Json = False,
 ) -> None:
     """Bring photos and labels into a catalogue, and embed what is new.
 
     Example:  resight index photos --catalogue mine --labels names.csv
+
+    Example:  resight index s3://bucket/photos --catalogue mine --engine ray --workers 8
     """
     from resight.pipeline import index_photos
 
-    done = index_photos(photos, catalogue, labels=labels, layout=layout, model=model, strict=strict, who=who)
+    wish: dict[str, Any] = {"labels": labels, "layout": layout, "model": model, "strict": strict, "who": who}
+    if engine == "ray":
+        done = index_photos(_place(photos, labels, layout), catalogue, **wish, engine=_ray(workers, ray_address))
+    elif workers is not None or "://" in photos:
+        asked = f"the photos {photos}" if workers is None else f"--workers {workers}"
+        raise InputError(f"expected --engine ray with {asked}, found --engine {engine}")
+    else:
+        done = index_photos(photos, catalogue, **wish)
     tell_indexed(done, as_json=as_json)
     tell_next(done, catalogue, model)
+
+
+def _ray(n_workers: int | None, address: str | None) -> RayEngine:
+    from resight.scale import RayEngine
+
+    return RayEngine(n_workers, address=address)
+
+
+def _place(photos: str, labels: Path | None, layout: str) -> str | Catalogue:
+    from resight.images import is_url
+    from resight.scale import remote_photos
+
+    if not is_url(photos):
+        return photos.removeprefix("file://")
+    if layout != "auto":
+        raise InputError(f"expected labels in a table or as folders for photos behind a URL, found --layout {layout}")
+    return remote_photos(photos, labels)
 
 
 def tell_indexed(done: Indexed, *, as_json: bool) -> None:

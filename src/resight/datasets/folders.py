@@ -36,7 +36,7 @@ class FolderLayout:
         paths = _photos(photos)
         if not paths:
             return None
-        n_named = _named(paths).drop_nulls().n_unique()
+        n_named = named_by_folders(paths).drop_nulls().n_unique()
         unused = "".join(f"; {name} was not used, none of its columns names these photos" for name in _tables(photos))
         if not n_named:
             return f"{plural(len(paths), 'photo')} and no labels{unused}"
@@ -53,7 +53,7 @@ class FolderLayout:
         paths = _photos(photos)
         if not paths:
             raise CatalogueError(f"expected photos in {photos}, found none: give the folder that they lie in")
-        frame = pl.DataFrame({"image_id": paths, "path": paths, "identity": _named(paths)})
+        frame = pl.DataFrame({"image_id": paths, "path": paths, "identity": named_by_folders(paths)})
         return Catalogue(frame, (photos.parent if photos.is_file() else photos).resolve())
 
 
@@ -66,7 +66,7 @@ def _photos(photos: Path) -> list[str]:
     return [photos.name] if photos.is_file() else find_photos(photos)
 
 
-def _named(paths: list[str]) -> pl.Series:
+def named_by_folders(paths: list[str]) -> pl.Series:
     """The individual on each photo: the first folder of its path; null when it has none."""
     path = pl.Series("identity", paths, dtype=pl.String)
     for _ in range(2):

@@ -9,7 +9,7 @@ from resight.embed.bundle import (
     describe,
     face_aligner,
 )
-from resight.embed.extract import EmbeddedBatch, FileStat, embed_all, embed_photos
+from resight.embed.extract import EmbeddedBatch, EmbeddingEngine, FileStat, embed_all, embed_photos
 from resight.embed.learned import Learned, learned_mark
 from resight.embed.linear_head import LinearHead, with_head
 from resight.embed.places import (
@@ -28,6 +28,7 @@ __all__ = [
     "Bundle",
     "BundleInfo",
     "EmbeddedBatch",
+    "EmbeddingEngine",
     "Engine",
     "Failure",
     "FileStat",

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,18 +30,25 @@ from resight.images import (
     pixels_to_decode,
     read_bytes,
     read_photo,
+    url_of,
 )
 from resight.machine import MAX_PIXELS_IN_HAND, PixelBudget, in_order
 from resight.progress import progress
 
 DEFAULT_BATCH_SIZE = 64
 
+Fetch = Callable[[str, ImageLimits], bytes]
+"""Gives the content of a photo behind a URL, or raises `ImageError`."""
+
 
 class FileStat(NamedTuple):
-    """A file just before it was read: its size, and when it was last changed in nanoseconds since 1970."""
+    """A file just before it was read: its size, and when it was last changed in nanoseconds since 1970.
 
-    n_bytes: int
-    mtime_ns: int
+    Both are None of a photo behind a URL, which counts as unchanged.
+    """
+
+    n_bytes: int | None
+    mtime_ns: int | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,21 @@ class EmbeddedBatch:
     remarks: tuple[Remark, ...] = ()
 
 
+class EmbeddingEngine(Protocol):
+    """What embeds the photos of a catalogue elsewhere than in this process."""
+
+    def embed(self, photos: Catalogue, bundle: Path, folder: Path, *, strict: bool = False) -> Iterator[EmbeddedBatch]:
+        """What became of the photos, batch by batch in their order, with the vectors of `embed_photos`.
+
+        Args:
+            photos: to embed.
+            bundle: folder or zip of the bundle.
+            folder: of this run, to keep what is done until it was taken; made when absent, gone at the end.
+            strict: raise at the first photo that fails.
+        """
+        ...
+
+
 def embed_photos(
     catalogue: Catalogue,
     bundle: Bundle,
@@ -73,6 +95,7 @@ def embed_photos(
     strict: bool = False,
     show_progress: bool = True,
     mirrored: bool = False,
+    fetch: Fetch | None = None,
 ) -> Iterator[EmbeddedBatch]:
     """The vectors of a catalogue's photos, batch by batch in its order.
 
@@ -89,6 +112,7 @@ def embed_photos(
         show_progress: draw a bar on standard error, when that is a terminal.
         mirrored: embed the mirror image of each photo instead, as a second view of a query; of the
             gallery only photos of the other side may answer it (`resight.rerank.views.mirrored`).
+        fetch: gives the content of a photo behind a URL, within limits; without it such photos are failures.
 
     Raises:
         ConfigError: when a number is not positive.
@@ -98,7 +122,7 @@ def embed_photos(
     for key, number in (("batch_size", batch_size), ("n_workers", n_workers)):
         if number < 1:
             raise ConfigError(f"expected {key} of at least 1, found {number}", key=key)
-    return _batches(catalogue, bundle, batch_size, n_workers, limits, strict, show_progress, mirrored)
+    return _batches(catalogue, bundle, batch_size, n_workers, limits, strict, show_progress, mirrored, fetch)
 
 
 def embed_all(catalogue: Catalogue, bundle: Bundle, **options: Any) -> EmbeddedBatch:
@@ -139,6 +163,7 @@ def _batches(
     strict: bool,
     show_progress: bool,
     mirrored: bool,
+    fetch: Fetch | None,
 ) -> Iterator[EmbeddedBatch]:
     bar: AbstractContextManager[Callable[[int], None]] = (
         progress("embedding", len(catalogue)) if show_progress else nullcontext(lambda _: None)
@@ -147,7 +172,7 @@ def _batches(
     budget = PixelBudget(MAX_PIXELS_IN_HAND)
 
     def embed(row: dict[str, Any]) -> _Outcome:
-        return _embed_one(row, catalogue.root, bundle, limits, budget, mirrored)
+        return _embed_one(row, catalogue.root, bundle, limits, budget, mirrored, fetch)
 
     with bar as done:
         outcomes = in_order(embed, catalogue, n_workers, n_ahead=2 * batch_size, name="embed")
@@ -168,12 +193,19 @@ def _watched(outcomes: Iterator[_Outcome], done: Callable[[int], None], strict_i
 
 
 def _embed_one(
-    row: dict[str, Any], root: Path, bundle: Bundle, limits: ImageLimits, budget: PixelBudget, mirrored: bool
+    row: dict[str, Any],
+    root: Path,
+    bundle: Bundle,
+    limits: ImageLimits,
+    budget: PixelBudget,
+    mirrored: bool,
+    fetch: Fetch | None,
 ) -> _Outcome:
     path = root / row["path"]
-    outcome = _Outcome(row["image_id"], row["path"], stat=_stat(path))
+    url = None if fetch is None else url_of(path)
+    outcome = _Outcome(row["image_id"], row["path"], stat=_stat(path) if url is None else FileStat(None, None))
     try:
-        data = read_bytes(path, limits)
+        data = read_bytes(path, limits) if fetch is None or url is None else fetch(url, limits)
         outcome.fingerprint = fingerprint(data)
         how: dict[str, Any] = {"box": row["box"], "min_side_px": bundle.info.photo_side_px, "limits": limits}
         with budget.share(pixels_to_decode(data, **how)):

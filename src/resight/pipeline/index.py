@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from resight.core import Catalogue
 from resight.datasets import detect, read_catalogue
-from resight.embed import Bundle, Failure, Remark, embed_photos
+from resight.embed import Bundle, EmbeddedBatch, EmbeddingEngine, Failure, Remark, embed_photos
 from resight.errors import InputError
-from resight.pipeline.bundles import keep_bundle
+from resight.images import url_of
+from resight.pipeline.bundles import bundle_place, keep_bundle, kept_bundle
 from resight.pipeline.codes import keep_codes
 from resight.store import CatalogueStore
+from resight.store.vectors import file_stem
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def index_photos(
     layout: str = "auto",
     model: str | Path | None = None,
     strict: bool = False,
+    engine: EmbeddingEngine | None = None,
     who: str = "index",
 ) -> Indexed:
     """Bring photos and labels into a catalogue on disk and embed what is new.
@@ -70,6 +74,7 @@ def index_photos(
         layout: name of a label layout, or "auto" to recognise it by content.
         model: bundle to embed with, by name or path; default: the catalogue's own, else the shipped one.
         strict: raise at the first photo that cannot be read, also when an earlier run told so.
+        engine: what embeds the photos, such as `resight.scale.RayEngine()`; None means this process.
         who: name written into the journal.
 
     Raises:
@@ -82,8 +87,9 @@ def index_photos(
         raise InputError(f"expected photos in {catalogue.root}, found none")
     store = CatalogueStore.open_or_create(folder)
     bundle = keep_bundle(store, model)
-    registered = store.register(catalogue, who=who)
-    n_embedded, remarks = _embed_pending(store, bundle, strict=strict)
+    is_remote = url_of(catalogue.root) is not None  # what could not be fetched may come the next time
+    registered = store.register(catalogue, who=who, without_files=is_remote)
+    n_embedded, remarks = _embed_pending(store, bundle, engine, strict=strict, retry_failed=strict or is_remote)
     keep_codes(store, bundle.model_id)
     return Indexed(
         layout=told,
@@ -123,14 +129,26 @@ def vectors_for(store: CatalogueStore, model: str | Path) -> int:
         InputError: when what lies there is not a bundle.
         StoreError: when the catalogue is locked, or the disk refuses.
     """
-    return _embed_pending(store, keep_bundle(store, model), strict=False)[0]
+    return _embed_pending(store, keep_bundle(store, model), None, strict=False, retry_failed=False)[0]
 
 
-def _embed_pending(store: CatalogueStore, bundle: Bundle, *, strict: bool) -> tuple[int, tuple[Remark, ...]]:
+def _embed_pending(
+    store: CatalogueStore, bundle: Bundle, engine: EmbeddingEngine | None, *, strict: bool, retry_failed: bool
+) -> tuple[int, tuple[Remark, ...]]:
     n_embedded, remarks = 0, list[Remark]()
-    pending = store.pending(bundle.model_id, retry_failed=strict)
-    for batch in embed_photos(pending, bundle, strict=strict):
+    pending = store.pending(bundle.model_id, retry_failed=retry_failed)
+    for batch in _batches(pending, store, bundle, engine, strict=strict):
         store.add(batch)
         n_embedded += len(batch.embeddings)
         remarks += batch.remarks
     return n_embedded, tuple(remarks)
+
+
+def _batches(
+    pending: Catalogue, store: CatalogueStore, bundle: Bundle, engine: EmbeddingEngine | None, *, strict: bool
+) -> Iterator[EmbeddedBatch]:
+    if engine is None:
+        return embed_photos(pending, bundle, strict=strict)
+    kept = kept_bundle(store, bundle.model_id) or bundle_place(store, bundle.info.name)
+    parts = store.folder / "vectors" / f"{file_stem(bundle.model_id)}.parts"
+    return engine.embed(pending, kept, parts, strict=strict)

@@ -20,8 +20,11 @@ from resight.store.schema import PRESENT, photos, roots
 
 BOX = ("box_x", "box_y", "box_width", "box_height")
 
-Stat = tuple[int, int]
-"""A file's size in bytes and its time of change in ns: when both stay, the file is taken as unchanged."""
+Stat = tuple[int | None, int | None]
+"""A file's size in bytes and its time of change in ns: when both stay, the file is taken as unchanged.
+
+None of a photo that lies on no disk.
+"""
 
 
 def load(connection: sa.Connection, otherwise: Path) -> Catalogue:

@@ -18,7 +18,7 @@ from resight.core import Catalogue
 from resight.errors import ConfigError, InputError, MismatchError
 from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.store import CatalogueStore
-from resight.train.alone import alone
+from resight.store.alone import alone
 from resight.train.bundles import refuse_odd_name
 from resight.train.chosen import learned_from
 from resight.train.judging import MEASURES

@@ -19,7 +19,7 @@ from resight.config import ChoiceParameter, SpaceRecipe, overridden, setting_at
 from resight.config.recipe import Recipe
 from resight.errors import ConfigError, InputError, NotFittedError, ResightError
 from resight.progress import progress
-from resight.train.alone import alone
+from resight.store.alone import alone
 from resight.train.libraries import require
 from resight.train.tuning.page import write_tuning
 from resight.train.tuning.result import DONE, Trial, Tuning

@@ -65,5 +65,8 @@ def test_the_last_word_on_two_photos_counts(labelled):
     judge(labelled, "a", "different", "c")
     assert labelled.contradictions() == []
     assert labelled.denials() == Denials({"a": ("C",)}, (("a", "c"),))
-    labelled.undo(who="anna")
+    judge(labelled, "a", "unsure", "c")
+    assert labelled.denials() == Denials({}, ())
+    for _ in range(2):
+        labelled.undo(who="anna")
     assert labelled.denials() == Denials({}, ())

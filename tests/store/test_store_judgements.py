@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resight.core import Judgement
-from resight.errors import ConflictError, InputError, UnknownNameError
+from resight.errors import ConflictError, InputError, StoreError, UnknownNameError
 from resight.store import CatalogueStore, Label
 from resight.store.journal import replay
 
@@ -146,3 +146,13 @@ def test_every_change_can_be_held_to_what_was_seen(labelled, change, yours):
     assert told.value.yours.items() >= yours.items()
     change(labelled, {"a2": 0, "a1": 1})
     assert len(labelled.log()) == 2
+
+
+def test_a_writer_that_does_not_end_is_told_of(labelled):
+    other = CatalogueStore.open(labelled.folder, timeout_s=0.2)
+    with (
+        labelled._database.writing(),
+        pytest.raises(StoreError, match=r"found it locked by another process for 0\.2 s"),
+    ):
+        judge(other, "n1", "poor")
+    judge(other, "n1", "poor")

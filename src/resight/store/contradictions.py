@@ -10,7 +10,8 @@ from resight.store.journal import JUDGE, JournalEntry
 
 __all__ = ["Contradiction", "contradictions", "last_words"]
 
-_SAYS = ("same", "different")
+_ON_TWO = ("same", "different", "unsure")
+_TOLD = {"same": "one individual", "different": "two individuals"}
 _BY_NAME = ("rename", "merge")
 
 
@@ -48,9 +49,6 @@ class Contradiction:
         return {**told, "says": self.judgement.detail["says"], "judgement": rows[0], "chain": rows[1:]}
 
 
-_TOLD = {"same": "one individual", "different": "two individuals"}
-
-
 def contradictions(entries: Sequence[JournalEntry], names: Mapping[str, str | None]) -> list[Contradiction]:
     """What stands in the journal against the names that the photos bear now, by the number of the judgement.
 
@@ -72,14 +70,14 @@ def contradictions(entries: Sequence[JournalEntry], names: Mapping[str, str | No
 
 
 def last_words(entries: Iterable[JournalEntry]) -> list[JournalEntry]:
-    """Of the judgements that stand, the last one on each two photos: that they are the same, or different."""
+    """The last judgement on each two photos, of those that stand, where it says that they are the same or different."""
     found: dict[frozenset[str], JournalEntry] = {}
     for entry in entries:
-        if _stands(entry) and entry.verb == JUDGE and entry.detail["says"] in _SAYS and "candidate_id" in entry.detail:
-            pair = frozenset((entry.detail["image_id"], entry.detail["candidate_id"]))
-            found.pop(pair, None)
-            found[pair] = entry
-    return list(found.values())
+        on_two = entry.verb == JUDGE and "candidate_id" in entry.detail and entry.detail["says"] in _ON_TWO
+        if on_two and _stands(entry):
+            found[frozenset((entry.detail["image_id"], entry.detail["candidate_id"]))] = entry
+    words = [entry for entry in found.values() if entry.detail["says"] in _TOLD]
+    return sorted(words, key=lambda entry: entry.number)
 
 
 def _stands(entry: JournalEntry) -> bool:

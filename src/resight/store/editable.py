@@ -170,8 +170,10 @@ class Editable:
     def contradictions(self) -> list[Contradiction]:
         """Photos said to be different that bear one name now, and photos said to be the same that bear two."""
         with self._database.reading() as connection:
-            names = {image_id: label.identity for image_id, label in labels.of_all(connection).items()}
-            return contradictions(journal.entries(connection), names)
+            entries = journal.entries(connection)
+            spoken = {one.detail[name] for one in last_words(entries) for name in ("image_id", "candidate_id")}
+            found = labels.of_photos(connection, spoken)
+            return contradictions(entries, {image_id: label.identity for image_id, label in found.items()})
 
     def denials(self) -> Denials:
         """The individuals that photos were said not to show, and the pairs of photos said to show two."""

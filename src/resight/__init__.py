@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from resight.errors import (
         CatalogueError,
         ConfigError,
+        ConflictError,
         ImageError,
         InputError,
         MismatchError,
@@ -83,6 +84,7 @@ _HOMES = {
     "resight.errors": (
         "CatalogueError",
         "ConfigError",
+        "ConflictError",
         "ImageError",
         "InputError",
         "MismatchError",
@@ -122,6 +124,7 @@ __all__ = [
     "Catalogue",
     "CatalogueError",
     "ConfigError",
+    "ConflictError",
     "Decision",
     "Eligibility",
     "Embeddings",

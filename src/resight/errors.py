@@ -11,6 +11,7 @@ ResightError
 ├── NotFittedError(RuntimeError)     something was asked that needs a fit first
 ├── MissingExtraError(ImportError)   an optional dependency is absent; names the pip command
 └── StoreError                       a catalogue on disk is locked, newer, broken or absent
+    └── ConflictError        someone else changed the same photos meanwhile
 ```
 
 A message says what was expected, what was found, where, and what to do about it.
@@ -20,7 +21,7 @@ Each class also derives from the built-in that a caller would expect to catch.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from typing import Any
 __all__ = [
     "CatalogueError",
     "ConfigError",
+    "ConflictError",
     "ImageError",
     "InputError",
     "MismatchError",
@@ -147,6 +149,21 @@ class MissingExtraError(ResightError, ImportError):
 
 class StoreError(ResightError):
     """A catalogue on disk is locked, newer than this version, broken or absent; or the server of vectors is away."""
+
+
+class ConflictError(StoreError):
+    """Someone else changed the same photos meanwhile; nothing was written.
+
+    Args:
+        message: which photo, what was seen of it, and what stands now.
+        theirs: the journal row that stands now, as JSON; None when there is none.
+        yours: what was asked for, as JSON.
+    """
+
+    def __init__(self, message: str, *, theirs: Mapping[str, Any] | None, yours: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.theirs = theirs
+        self.yours = yours
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

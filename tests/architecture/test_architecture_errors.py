@@ -26,6 +26,7 @@ EXAMPLES = [
     errors.NotFittedError("plain"),
     errors.MissingExtraError("openvino", "openvino", "the engine 'openvino'"),
     errors.StoreError("plain"),
+    errors.ConflictError("changed since", theirs={"number": 3}, yours={"says": "same"}),
 ]
 
 

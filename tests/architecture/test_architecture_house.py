@@ -23,6 +23,7 @@ PUBLIC = {
     "Catalogue",
     "CatalogueError",
     "ConfigError",
+    "ConflictError",
     "Decision",
     "Eligibility",
     "Embeddings",

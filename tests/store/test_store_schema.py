@@ -56,6 +56,7 @@ def test_a_catalogue_of_version_1_opens(of_version_1):
     assert (row["image_id"], row["identity"], row["body_part"]) == ("a", "Nala", "flank")
     assert store.embeddings("toy.1").vectors[0].tolist() == vector_of("c1", DIMENSION).tolist()
     assert store.rejections() == {"a": ("w_2",)}
+    assert store.versions(["a", "b"]) == {"a": 1, "b": 0}
     assert store.undo(who="anna").undoes == 1
     assert store.catalogue().column("identity").tolist() == ["w_1"]
 

@@ -7,6 +7,7 @@ from resight.core.eligibility import Eligibility
 from resight.core.embeddings import Embeddings
 from resight.core.estimate import Estimate
 from resight.core.faces import Faces
+from resight.core.judgements import Judgement
 from resight.core.matches import Matches
 from resight.core.pairs import Pairs
 from resight.core.photo_pairs import PhotoPairs
@@ -21,6 +22,7 @@ __all__ = [
     "Estimate",
     "Faces",
     "GroupThreshold",
+    "Judgement",
     "Matches",
     "OperatingPoint",
     "Pairs",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 
 import sqlalchemy as sa
 
+from resight.core import Judgement
 from resight.core.names import is_reserved
 from resight.errors import InputError, UnknownNameError
-from resight.store import journal, labels
+from resight.store import journal, labels, schema, versions
 from resight.store.journal import JournalEntry
 from resight.store.labels import Label
 from resight.store.schema import photos
@@ -95,6 +99,33 @@ def reject(connection: sa.Connection, image_id: str, identity: str, who: str) ->
     return journal.append(connection, "reject", who, {"image_id": image_id, "identity": identity}, before, after)
 
 
+def judge(connection: sa.Connection, judgement: Judgement, who: str) -> JournalEntry:
+    """Write down what a reviewer says of a photo, and change its label accordingly.
+
+    Raises:
+        ConflictError: when the photo, or the one that it was compared with, is not as the reviewer saw it.
+        UnknownNameError: when there is no such photo or individual.
+        InputError: when that was said before, the name wished for is taken, or the photo that it was compared with
+            does not bear the name.
+    """
+    image_id, candidate_id, identity = judgement.image_id, judgement.candidate_id, judgement.identity
+    asked = judgement.to_json()
+    versions.require_seen(connection, None if judgement.seen is None else {image_id: judgement.seen}, asked)
+    found = _require_photos(connection, [image_id] if candidate_id is None else [image_id, candidate_id])
+    names = labels.names(connection)
+    if judgement.says == "new":
+        identity = _next_free(connection, names) if identity is None else identity
+        _refuse_taken(identity, names, "say that it is the same, or wish for another name")
+    elif identity is not None:
+        _require_candidate(connection, judgement, found)
+        _require_known(connection, [identity])
+    before, detail = found[image_id], asked | ({} if identity is None else {"identity": identity})
+    after = _judged(before, judgement, identity)
+    if after == before and any(_same_word(one, detail) for one in journal.judgements_of(connection, image_id)):
+        raise InputError(f"expected news of '{image_id}', found that this was said before: undo it, or say otherwise")
+    return journal.append(connection, journal.JUDGE, who, detail, {image_id: before}, {image_id: after}, is_news=True)
+
+
 def import_labels(connection: sa.Connection, names: Mapping[str, str | None], who: str) -> JournalEntry | None:
     """Take over what the label table says now; None when the photos have these names already."""
     before = labels.of_photos(connection, names)
@@ -102,6 +133,44 @@ def import_labels(connection: sa.Connection, names: Mapping[str, str | None], wh
     if after == before:
         return None
     return journal.append(connection, "import", who, {}, before, after)
+
+
+def _judged(label: Label, judgement: Judgement, identity: str | None) -> Label:
+    if judgement.says == "poor":
+        return replace(label, poor=True)
+    if identity is None or judgement.says == "unsure":
+        return label if identity is None else label.doubted(identity)
+    if judgement.says == "different":
+        return label.without(identity)
+    named = label.named(identity)  # who can be told from a photo, that photo is not too poor for, and no more in doubt
+    return replace(named, unsure=tuple(name for name in named.unsure if name != identity), poor=False)
+
+
+def _same_word(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    return all(one.get(name) == other.get(name) for name in ("says", "identity", "candidate_id"))
+
+
+def _require_candidate(connection: sa.Connection, judgement: Judgement, found: Mapping[str, Label]) -> None:
+    """Refuse a photo to compare with that does not bear the name."""
+    if judgement.candidate_id is None or found[judgement.candidate_id].identity == judgement.identity:
+        return
+    other = judgement.candidate_id
+    last = versions.versions(connection, [other])[other]
+    if judgement.seen is not None and last:
+        versions.refuse(connection, other, last, f"to show '{judgement.identity}'", judgement.to_json())
+    name = found[other].identity
+    told = "no name" if name is None else f"'{name}'"
+    raise InputError(f"expected photo '{other}' to show '{judgement.identity}', found it with {told}: give its name")
+
+
+def _next_free(connection: sa.Connection, names: set[str]) -> str:
+    """The first of individual-0001, individual-0002 … that nobody has, and that was given to nobody before."""
+    journal_rows = schema.journal.c
+    given = sa.select(journal_rows.detail).where(
+        journal_rows.verb == journal.JUDGE, journal_rows.detail.contains('"says": "new"')
+    )
+    taken = names | {json.loads(detail)["identity"] for detail in connection.scalars(given)}
+    return next(name for n in count(1) if (name := f"individual-{n:04d}") not in taken)
 
 
 def _require_known(connection: sa.Connection, identities: Sequence[str]) -> set[str]:

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from resight.errors import InputError, UnknownNameError
 from resight.store import labels, schema
-from resight.store.labels import Label
-from resight.store.schema import journal
+from resight.store.labels import Label, parts
+from resight.store.schema import journal, journal_photos
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class JournalEntry:
         number: place in the journal, from 1.
         at: time in UTC, ISO 8601.
         who: whose change it is.
-        verb: rename, merge, split, assign, reject, import or undo.
-        detail: what was asked for.
-        before: the labels of the photos that changed, by image id, as they were.
+        verb: rename, merge, split, assign, reject, judge, import or undo.
+        detail: what was asked for; of judge all fields of the `Judgement`.
+        before: the labels of the photos that changed (of judge: that were judged), by image id, as they were.
         after: the same as they became.
         undoes: number of the entry that this one takes back, if it is an undo.
         undone_by: number of the entry that took this one back, if one did and still stands.
@@ -50,7 +50,8 @@ class JournalEntry:
         """What was done, in words."""
         n_photos = f"{len(self.after)} photo" + ("s" if len(self.after) != 1 else "")
         detail = {name: _quoted(value) for name, value in self.detail.items()}
-        told = _TOLD[self.verb].format(**detail, n_photos=n_photos)
+        verb = f"judge {self.detail['says']}" if self.verb == JUDGE else self.verb
+        told = _TOLD[verb].format(**detail, n_photos=n_photos)
         return told + (f" (undone by {self.undone_by})" if self.undone_by else "")
 
     def to_json(self) -> dict[str, Any]:
@@ -60,12 +61,19 @@ class JournalEntry:
         return {**{name: getattr(self, name) for name in plain}, "detail": dict(self.detail), **sides}
 
 
+JUDGE = "judge"
+
 _TOLD = {
     "rename": "rename {identity} to {new_name}, {n_photos}",
     "merge": "merge {identities} into {into}, {n_photos}",
     "split": "split {n_photos} of {identity} off as {new_identity}",
     "assign": "assign {identity} to {n_photos}",
     "reject": "say that photo {image_id} does not show {identity}",
+    "judge same": "say that photo {image_id} shows {identity}",
+    "judge different": "say that photo {image_id} does not show {identity}",
+    "judge unsure": "say that nobody can tell whether photo {image_id} shows {identity}",
+    "judge new": "say that photo {image_id} shows a new individual, {identity}",
+    "judge poor": "say that photo {image_id} is too poor to tell",
     "import": "take over the labels of the table for {n_photos}",
     "undo": "undo {entry}, {n_photos}",
 }
@@ -78,16 +86,28 @@ def append(
     detail: Mapping[str, Any],
     before: Mapping[str, Label],
     after: Mapping[str, Label],
+    *,
     undoes: int | None = None,
+    is_news: bool = False,
 ) -> JournalEntry:
     """Carry out a change of labels and write its row.
+
+    Args:
+        connection: a transaction that writes.
+        verb: what is done.
+        who: whose change it is.
+        detail: what was asked for.
+        before: the labels of some photos.
+        after: the labels that they get; those that stay are left out of the row.
+        undoes: number of the entry that is taken back.
+        is_news: write the row with all these photos, although a label stays.
 
     Raises:
         InputError: when nothing would change, or nobody is named.
     """
     if not who.strip():
         raise InputError("expected the name of who makes the change, found an empty text")
-    changed = [image_id for image_id in after if after[image_id] != before[image_id]]
+    changed = [image_id for image_id in after if is_news or after[image_id] != before[image_id]]
     if not changed:
         raise InputError(f"expected a change, found that the photos are as this {verb} would make them")
     before, after = ({i: side[i] for i in changed} for side in (before, after))
@@ -95,15 +115,31 @@ def append(
     at = schema.now()
     told = {"at": at, "who": who, "verb": verb, "detail": json.dumps(detail, ensure_ascii=False), "undoes": undoes}
     row = {**told, "before": _as_text(before), "after": _as_text(after)}
-    number = connection.scalar(journal.insert().returning(journal.c.number), row)
-    return JournalEntry(int(number), at, who, verb, detail, before, after, undoes)
+    number = int(connection.scalar(journal.insert().returning(journal.c.number), row) or 0)
+    connection.execute(journal_photos.insert(), [{"image_id": image_id, "number": number} for image_id in changed])
+    return JournalEntry(number, at, who, verb, detail, before, after, undoes)
 
 
-def entries(connection: sa.Connection) -> list[JournalEntry]:
-    """All changes, oldest first."""
-    rows = connection.execute(sa.select(journal).order_by(journal.c.number)).all()
-    undone_by = _standing_undos({row.number: row.undoes for row in rows})
-    return [_entry(row, undone_by.get(row.number)) for row in rows]
+def entries(connection: sa.Connection, verb: str | None = None) -> list[JournalEntry]:
+    """All changes, or those of one verb, oldest first."""
+    undone_by = _standing_undos(_undoes(connection))
+    rows = sa.select(journal).order_by(journal.c.number)
+    found = connection.execute(rows if verb is None else rows.where(journal.c.verb == verb))
+    return [_entry(row, undone_by.get(row.number)) for row in found]
+
+
+def entry(connection: sa.Connection, number: int) -> JournalEntry:
+    """One change; whether it was undone is not looked up."""
+    return _entry(connection.execute(sa.select(journal).where(journal.c.number == number)).one(), None)
+
+
+def judgements_of(connection: sa.Connection, image_id: str) -> list[dict[str, Any]]:
+    """The details of the judgements of one photo that stand, oldest first."""
+    columns = (journal.c.number, journal.c.undoes, journal.c.verb, journal.c.detail)
+    query = sa.select(*columns).join(journal_photos).where(journal_photos.c.image_id == image_id)
+    rows = connection.execute(query.order_by(journal.c.number)).all()
+    undone = _standing_undos({row.number: row.undoes for row in rows})
+    return [json.loads(row.detail) for row in rows if row.verb == JUDGE and row.number not in undone]
 
 
 def undo(connection: sa.Connection, number: int | None, who: str) -> JournalEntry:
@@ -120,14 +156,14 @@ def undo(connection: sa.Connection, number: int | None, who: str) -> JournalEntr
         UnknownNameError: when there is no such entry.
         InputError: when it was undone before, or a later change of the same photos stands.
     """
-    undoes = {row.number: row.undoes for row in connection.execute(sa.select(journal.c.number, journal.c.undoes))}
+    undoes = _undoes(connection)
     number = _last_edit(undoes) if number is None else number
     if number not in undoes:
         raise UnknownNameError("journal entry", str(number), map(str, undoes))
     _refuse_twice(number, undoes)
-    entry = _one(connection, number)
-    _refuse_overtaken(connection, entry, undoes)
-    return append(connection, "undo", who, {"entry": number}, entry.after, entry.before, undoes=number)
+    back = entry(connection, number)
+    _refuse_overtaken(connection, back, undoes)
+    return append(connection, "undo", who, {"entry": number}, back.after, back.before, undoes=number, is_news=True)
 
 
 def names_now(connection: sa.Connection) -> Callable[[str | None], str | None]:
@@ -203,23 +239,32 @@ def _refuse_twice(number: int, undoes: Mapping[int, int | None]) -> None:
         )
 
 
-def _refuse_overtaken(connection: sa.Connection, entry: JournalEntry, undoes: Mapping[int, int | None]) -> None:
+def _refuse_overtaken(connection: sa.Connection, back: JournalEntry, undoes: Mapping[int, int | None]) -> None:
     undone = _standing_undos(undoes)
-    for number in sorted((number for number in undoes if number > entry.number), reverse=True):
+    for number in _later(connection, back):
         target = undoes[number]
-        if number in undone or (target is not None and target > entry.number):
+        if number in undone or (target is not None and target > back.number):
             continue  # it does not stand, or it only took back what came after this entry
-        later = _one(connection, number)
-        both = sorted(entry.after.keys() & later.after.keys())
-        if both:
-            raise InputError(
-                f"expected the photos of entry {entry.number} as it left them, found '{both[0]}' changed since by "
-                f"entry {number} ({later.sentence}; {later.who}): undo {number} first"
-            )
+        later = entry(connection, number)
+        both = sorted(back.after.keys() & later.after.keys())
+        raise InputError(
+            f"expected the photos of entry {back.number} as it left them, found '{both[0]}' changed since by "
+            f"entry {number} ({later.sentence}; {later.who}): undo {number} first"
+        )
 
 
-def _one(connection: sa.Connection, number: int) -> JournalEntry:
-    return _entry(connection.execute(sa.select(journal).where(journal.c.number == number)).one(), None)
+def _later(connection: sa.Connection, than: JournalEntry) -> list[int]:
+    """The later entries that speak of some of the same photos, the last one first."""
+    numbers = sa.select(journal_photos.c.number).where(journal_photos.c.number > than.number)
+    found: set[int] = set()
+    for part in parts(list(than.after)):
+        found.update(connection.scalars(numbers.where(journal_photos.c.image_id.in_(part))))
+    return sorted(found, reverse=True)
+
+
+def _undoes(connection: sa.Connection) -> dict[int, int | None]:
+    rows = connection.execute(sa.select(journal.c.number, journal.c.undoes))
+    return {row.number: row.undoes for row in rows}
 
 
 def _entry(row: sa.Row[Any], undone_by: int | None) -> JournalEntry:

@@ -1,14 +1,16 @@
 """The tables of a catalogue, and the named migrations that lead to them.
 
-`photos` says who is on what, `rejections` who is not, `journal` how it came to that, `pair_verdicts`
-which photos are not one photo, `derived_sets` where cleaned copies lie, `splits`, `split_sides` and
-`split_looks` which photos are kept apart to judge by, and who looked. `models`, `vectors` and
-`failures` say what has been embedded, `photo_hashes` what has been hashed; they can be made again
-from the photos.
+`photos` says who is on what, `rejections` who is not, `doubts` of whom nobody can tell, `poor_photos`
+what is too poor to tell anything; `journal` how it came to that, `journal_photos` which photos each
+row of it speaks of; `pair_verdicts` which photos are not one photo, `derived_sets` where cleaned
+copies lie, `splits`, `split_sides` and `split_looks` which photos are kept apart to judge by, and who
+looked. `models`, `vectors` and `failures` say what has been embedded, `photo_hashes` what has been
+hashed; they can be made again from the photos.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -81,6 +83,26 @@ journal = sa.Table(
     sa.Column("before", sa.Text, nullable=False),  # {image id: label}, as JSON
     sa.Column("after", sa.Text, nullable=False),
     sa.Column("undoes", sa.ForeignKey("journal.number"), unique=True),
+)
+
+doubts = sa.Table(
+    "doubts",
+    METADATA,
+    sa.Column("image_id", sa.ForeignKey("photos.image_id"), primary_key=True),
+    sa.Column("identity", sa.Text, primary_key=True, index=True),
+)
+
+poor_photos = sa.Table(
+    "poor_photos",
+    METADATA,
+    sa.Column("image_id", sa.ForeignKey("photos.image_id"), primary_key=True),
+)
+
+journal_photos = sa.Table(
+    "journal_photos",
+    METADATA,
+    sa.Column("image_id", sa.ForeignKey("photos.image_id"), primary_key=True),
+    sa.Column("number", sa.ForeignKey("journal.number"), primary_key=True),
 )
 
 models = sa.Table(
@@ -194,11 +216,20 @@ def _add_derived_sets(connection: sa.Connection) -> None:
     METADATA.create_all(connection, tables=[derived_sets])
 
 
+def _add_judgements(connection: sa.Connection) -> None:
+    METADATA.create_all(connection, tables=[doubts, poor_photos, journal_photos])
+    for number, after in connection.execute(sa.select(journal.c.number, journal.c.after)).all():
+        rows = [{"image_id": image_id, "number": number} for image_id in json.loads(after)]
+        if rows:
+            connection.execute(journal_photos.insert(), rows)
+
+
 MIGRATIONS: dict[str, Callable[[sa.Connection], None]] = {
     "0001-first-tables": METADATA.create_all,
     "0002-duplicates": _add_duplicates,
     "0003-splits": _add_splits,
     "0004-derived-sets": _add_derived_sets,
+    "0005-judgements": _add_judgements,
 }
 """Each step from an older schema, in order. A step that was released is never edited: a new
 catalogue gets the tables above at once and is marked as having had all steps."""

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from resight.core import Catalogue, Embeddings, OperatingPoint
 from resight.errors import MismatchError, StoreError
-from resight.store import batches, edits, embedded, intake, journal, labels, photos, points
+from resight.store import batches, embedded, intake, photos, points
 from resight.store.batches import Batch
 from resight.store.database import FILE, Database
 from resight.store.derived_sets import DerivedSets
 from resight.store.duplicate_records import DuplicateRecords
+from resight.store.editable import Editable
 from resight.store.embedded import FailedPhoto, KnownModel, RowMap
 from resight.store.intake import Registered
-from resight.store.journal import JournalEntry
 from resight.store.split_records import SplitRecords
 
 _LOG = logging.getLogger(__name__)
 _FOLDERS = ("vectors", "operating_points", "reports", "models")
 
 
-class CatalogueStore:
+class CatalogueStore(Editable):
     """A catalogue on disk: a folder with `catalogue.db`, which is the truth, and what derives from it.
 
     Make one by `create`, `open` or `open_or_create`. Each method is one transaction: it happens
@@ -49,9 +48,9 @@ class CatalogueStore:
     """
 
     def __init__(self, folder: Path, database: Database) -> None:
+        super().__init__(database)
         self.folder = folder
         self.read_only = database.read_only
-        self._database = database
 
     @classmethod
     def create(cls, folder: str | Path, *, url: str | None = None, timeout_s: float = 30.0) -> CatalogueStore:
@@ -60,13 +59,14 @@ class CatalogueStore:
         Args:
             folder: where to make it.
             url: a database server to keep the tables in instead of `catalogue.db`, such as
-                "postgresql+psycopg://user@host/name"; one database per catalogue.
+                "postgresql+psycopg://user@host/name"; one database per catalogue. None takes what the
+                environment says in RESIGHT_DATABASE.
             timeout_s: how long to wait for another process that writes.
 
         Raises:
             StoreError: when the folder holds something, or cannot be written to.
         """
-        place = Path(folder)
+        place, url = Path(folder), _server(url)
         try:
             place.mkdir(parents=True, exist_ok=True)
             found = sorted(one.name for one in place.iterdir())
@@ -95,7 +95,7 @@ class CatalogueStore:
         Raises:
             StoreError: when there is none, or it is locked, broken, or made by a newer version.
         """
-        place = Path(folder)
+        place, url = Path(folder), _server(url)
         if url is None and not (place / FILE).is_file():
             raise StoreError(
                 f"expected a catalogue in {place}, found no {FILE}: make one with  "
@@ -111,7 +111,7 @@ class CatalogueStore:
         Raises:
             StoreError: as `create` and `open`.
         """
-        place = Path(folder)
+        place, url = Path(folder), _server(url)
         if (place / FILE).is_file() or (url is not None and place.is_dir()):
             return cls.open(place, url=url, timeout_s=timeout_s)
         try:
@@ -243,85 +243,6 @@ class CatalogueStore:
         with self._database.reading() as connection:
             return embedded.known_models(connection)
 
-    # Edits
-
-    def rename(self, identity: str, new_name: str, *, who: str) -> JournalEntry:
-        """Call an individual otherwise.
-
-        Raises:
-            UnknownNameError: when there is no such individual.
-            InputError: when the new name is empty or another individual's (then merge).
-        """
-        with self._database.writing() as connection:
-            return edits.rename(connection, identity, new_name, who)
-
-    def merge(self, identities: Sequence[str], into: str, *, who: str) -> JournalEntry:
-        """Make several individuals one, under a name that exists.
-
-        Raises:
-            UnknownNameError: when one of them does not exist.
-            InputError: when there is nothing but `into` itself to merge.
-        """
-        with self._database.writing() as connection:
-            return edits.merge(connection, identities, into, who)
-
-    def split(self, image_ids: Sequence[str], new_identity: str, *, who: str) -> JournalEntry:
-        """Make some photos of one individual another individual, under a new name.
-
-        Raises:
-            UnknownNameError: when there is no such photo.
-            InputError: when the photos are of several individuals or of none, are all that the
-                individual has, or the new name is empty or taken.
-        """
-        with self._database.writing() as connection:
-            return edits.split(connection, image_ids, new_identity, who)
-
-    def assign(self, image_ids: Sequence[str], identity: str | None, *, who: str) -> JournalEntry:
-        """Say whom some photos show: a known individual, a new one, or (None) nobody known.
-
-        Raises:
-            UnknownNameError: when there is no such photo.
-            InputError: when the name is empty, or all the photos have it already.
-        """
-        with self._database.writing() as connection:
-            return edits.assign(connection, image_ids, identity, who)
-
-    def reject(self, image_id: str, identity: str, *, who: str) -> JournalEntry:
-        """Say that a photo does not show an individual; if it had that name, it is unlabelled then.
-
-        Raises:
-            UnknownNameError: when there is no such photo or individual.
-            InputError: when that was said before.
-        """
-        with self._database.writing() as connection:
-            return edits.reject(connection, image_id, identity, who)
-
-    def rejections(self) -> dict[str, tuple[str, ...]]:
-        """The individuals that a photo was said not to show, by image id, for photos that have any."""
-        with self._database.reading() as connection:
-            return labels.all_rejected(connection)
-
-    def undo(self, entry: int | None = None, *, who: str) -> JournalEntry:
-        """Take a change back: exactly its photos get the labels that they had before it.
-
-        An undo is a journal row itself; to undo it brings the change back.
-
-        Args:
-            entry: number of the journal row; None takes the last change that is not undone.
-            who: name for the journal.
-
-        Raises:
-            UnknownNameError: when there is no such entry.
-            InputError: when it was undone before, or a later change of the same photos stands.
-        """
-        with self._database.writing() as connection:
-            return journal.undo(connection, entry, who)
-
-    def log(self) -> list[JournalEntry]:
-        """The journal, oldest first."""
-        with self._database.reading() as connection:
-            return journal.entries(connection)
-
     # Duplicates
 
     @property
@@ -396,3 +317,8 @@ class CatalogueStore:
             if rows is not None and not rows.is_sound():
                 _LOG.warning("the vectors of model %s are broken or of another catalogue: made anew", model)
                 batches.drop(connection, model, self._vectors)
+
+
+def _server(url: str | None) -> str | None:
+    """The URL of a database server that the caller or else the environment names; None for a file."""
+    return os.environ.get("RESIGHT_DATABASE") or None if url is None else url

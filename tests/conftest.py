@@ -12,6 +12,10 @@ from hypothesis import settings
 
 from postgres_server import running_server
 
+# Tests run side by side, one process for each core: threads below numpy and torch would only wait for each other,
+# and what waits turns in a circle. Set before either is loaded; processes that tests start get it too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Every run tries the same examples; HYPOTHESIS_PROFILE=default looks for new ones.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

@@ -88,15 +88,21 @@ def get(kind: str, name: str) -> Any:
     Raises:
         UnknownNameError: when nothing of that kind has that name; lists the known ones.
     """
-    points = _points(kind)
+    points = _built_in(kind)
+    if name not in points:  # only now, since it reads about every package that is installed
+        points = _points(kind)
     if name not in points:
         raise UnknownNameError(kind.removesuffix("s"), name, points)
     return points[name].load()
 
 
-def _points(kind: str) -> dict[str, EntryPoint]:
+def _built_in(kind: str) -> dict[str, EntryPoint]:
     if kind not in _BUILT_IN:
         raise UnknownNameError("kind of plug-in", kind, _BUILT_IN)
-    group = f"resight.{kind}"
-    built_in = {name: EntryPoint(name, target, group) for name, target in _BUILT_IN[kind].items()}
-    return built_in | {point.name: point for point in entry_points(group=group) if point.name not in built_in}
+    return {name: EntryPoint(name, target, f"resight.{kind}") for name, target in _BUILT_IN[kind].items()}
+
+
+def _points(kind: str) -> dict[str, EntryPoint]:
+    built_in = _built_in(kind)
+    plugged_in = entry_points(group=f"resight.{kind}")
+    return built_in | {point.name: point for point in plugged_in if point.name not in built_in}

@@ -222,15 +222,18 @@ def test_searches_at_the_same_time_give_the_blas_threads_back():
             entered.set()
             leave.wait(10)
 
-    before, entered, leave = n_threads(), threading.Event(), threading.Event()
+    entered, leave = threading.Event(), threading.Event()
     other = threading.Thread(target=hold)
-    with one_blas_thread():
-        assert 1 in n_threads()
-        other.start()
-        assert entered.wait(10)
-    leave.set()
-    other.join()
-    assert n_threads() == before
+    with threadpoolctl.threadpool_limits(3, user_api="blas"):
+        before = n_threads()
+        assert 3 in before
+        with one_blas_thread():
+            assert set(n_threads()) == {1}
+            other.start()
+            assert entered.wait(10)
+        leave.set()
+        other.join()
+        assert n_threads() == before
 
 
 @pytest.mark.parametrize(

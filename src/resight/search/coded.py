@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from resight.core import Eligibility, Embeddings, Matches
 from resight.errors import InputError, MismatchError
-from resight.search.codes import Mask, Recall, VectorCodes, Vectors, learned
+from resight.search.codes import Bits, Recall, VectorCodes, Vectors, learned
 from resight.search.codes_folder import CodesFolder
 from resight.search.exact import ExactSearch
 from resight.search.gallery import Rows, Scores, best_places, no_answers
@@ -24,6 +25,7 @@ _WIDENINGS = (1, 4, 16)
 _PROPOSALS_PER_PLACE = 4
 _N_SAMPLED = 200
 _SAMPLED_K = 5
+_MOST_QUERIES = 64
 _AIM = 0.99
 _SEED = 0
 
@@ -91,9 +93,10 @@ class CodedSearch:
         rows[lacking] = codes.n_rows + np.arange(len(lacking))
         self.codes = codes.with_photos(gallery, lacking, memory_mb=memory_mb, n_threads=n_threads)
         self.n_uncoded = len(lacking)
-        self._row_of_place = rows[self.gallery.order]
         self._place_of_row = np.full(self.codes.n_rows, -1, np.int64)
-        self._place_of_row[self._row_of_place] = np.arange(len(gallery))
+        self._place_of_row[rows[self.gallery.order]] = np.arange(len(gallery))
+        others = self.codes.n_rows > len(gallery)
+        self._of_gallery = self.codes.bits(self._place_of_row >= 0) if others else None
 
     @classmethod
     def build(
@@ -172,7 +175,7 @@ class CodedSearch:
         n_places = self.gallery.n_places(k, distinct=distinct)
         places, scores = no_answers(len(queries), n_places)
         for rows in alike(rule, len(queries) if n_places else 0):
-            photos = agreeing(rule.select(rows), len(self.gallery))
+            photos = agreeing(rule.select(rows), len(self.gallery)) if rule.agree else None
             pending = self._sifted(queries.vectors, rule, rows, photos, (places, scores), distinct=distinct)
             if len(pending):
                 here = queries.select(pending), rule.select(pending)
@@ -184,50 +187,68 @@ class CodedSearch:
         vectors: Vectors,
         rule: Eligibility,
         rows: Rows,
-        photos: Rows,
+        photos: Rows | None,
         answers: tuple[Rows, Scores],
         *,
         distinct: bool,
     ) -> Rows:
-        """Answer some queries of one group in place by what the codes propose; gives those left short."""
+        """Answer some queries of one group in place by what the codes propose; gives those left short.
+
+        `photos` agree with the group; None for all.
+        """
         places, scores = answers
         n_places = places.shape[1]
-        allowed = None if len(photos) == self.codes.n_rows else self._mask(photos)
+        n_photos = len(self.gallery) if photos is None else len(photos)
+        allowed = self._allowed(photos)
         least = max(self.codes.n_proposals, _PROPOSALS_PER_PLACE * n_places)
         for factor in _WIDENINGS:
             n_asked = factor * least
-            if _PROPOSALS_PER_PLACE * n_asked > len(photos):
+            if not len(rows) or _PROPOSALS_PER_PLACE * n_asked > n_photos:
                 break
             # Where fewer may answer, the same number of them lies in more lists.
-            n_probes = -(-factor * self.codes.n_probes * len(self.gallery) // len(photos))
-            for some in self._blocks(rows, n_asked + n_probes):
-                found = self._scored(vectors[some], rule.select(some), (n_asked, n_probes), allowed)
+            n_probes = -(-factor * self.codes.n_probes * len(self.gallery) // n_photos)
+
+            def answer(some: Rows, breadth: tuple[int, int] = (n_asked, n_probes)) -> None:
+                found = self._scored(vectors[some], rule.select(some), breadth, allowed)
                 shape = len(some), n_places
                 places[some], scores[some] = best_places(*found, self.gallery.answers(distinct=distinct), shape)
+
+            self._each(answer, self._blocks(rows, n_asked + n_probes))
             rows = rows[places[rows, -1] < 0]
         return rows
 
+    def _each(self, answer: Callable[[Rows], None], blocks: Sequence[Rows]) -> None:
+        """Answer each block of queries, in threads of our own where there are several."""
+        if len(blocks) > 1:
+            with ThreadPoolExecutor(self.n_threads) as pool:
+                list(pool.map(answer, blocks))
+        else:
+            list(map(answer, blocks))
+
     def _scored(
-        self, vectors: Vectors, rule: Eligibility, breadth: tuple[int, int], allowed: Mask | None
+        self, vectors: Vectors, rule: Eligibility, breadth: tuple[int, int], allowed: Bits | None
     ) -> tuple[Rows, Rows, Scores]:
         """Who may answer among the proposals: (n,) rows of the queries, places and exact scores."""
-        with faiss_threads(self.n_threads):
+        with faiss_threads(1):  # blocks have threads of their own
             rows, found = self.codes.propose(vectors, *breadth, allowed)
         places = self._place_of_row[found]
         may = permitted(rule, rows, places)
         rows, places = rows[may], places[may]
         return rows, places, self.gallery.exact_scores(vectors, rows, places)
 
-    def _mask(self, photos: Rows) -> Mask:
-        """(n_rows,): the codes of some photos."""
-        allowed = np.zeros(self.codes.n_rows, dtype=bool)
-        allowed[self._row_of_place[photos]] = True
-        return allowed
+    def _allowed(self, photos: Rows | None) -> Bits | None:
+        """Which codes are of some photos; None for all there are."""
+        if photos is None or len(photos) == len(self.gallery):
+            return self._of_gallery
+        wanted = np.zeros(len(self.gallery) + 1, dtype=bool)  # the last one is for codes of no photo: place −1
+        wanted[photos] = True
+        return self.codes.bits(wanted[self._place_of_row])
 
-    def _blocks(self, rows: Rows, n_each: int) -> Iterator[Rows]:
-        n_segments = max(1, len(self.codes.segments))
-        size = max(1, self._n_bytes // (_BYTES_PER_PROPOSAL * n_each * n_segments))
-        return (rows[start : start + size] for start in range(0, len(rows), size))
+    def _blocks(self, rows: Rows, n_each: int) -> Sequence[Rows]:
+        """Blocks of queries that fit into the memory, and that all threads have something of."""
+        most = self._n_bytes // self.n_threads // (_BYTES_PER_PROPOSAL * n_each)
+        size = max(1, min(most, _MOST_QUERIES, -(-len(rows) // self.n_threads)))
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _look_at_enough(self, least_recall: float) -> None:
         """Choose how many lists a query looks at, by the photos' own searches.

@@ -196,7 +196,7 @@ class MilvusSearch:
         queries = Embeddings(np.arange(len(vectors)).astype(np.str_), vectors, self.gallery.model)
         for start in range(0, len(photos), _STREAMED_ROWS):
             some = photos[start : start + _STREAMED_ROWS]
-            ids, names = self.gallery.image_ids[some], self.gallery.identities[some]
+            ids, names = self.gallery.told(some)
             fetched = self.collection.vectors(self._keys[some], self.gallery.dimension)
             exact = ExactSearch(Embeddings(ids, fetched, self.gallery.model), names, n_threads=1)
             pairs = tuple((q, g[some]) for q, g in rule.differ), tuple((q, g[some]) for q, g in rule.agree)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from resight.search.masks import agreeing, alike, permitted
 from resight.search.threads import faiss_threads
 
 _BYTES_PER_PROPOSAL = 120
-_WIDENINGS = (1, 4, 16)
+_WIDENINGS = (1, 4, 16, 64, 256)
 _PROPOSALS_PER_PLACE = 4
 _N_SAMPLED = 200
 _SAMPLED_K = 5
@@ -37,8 +38,9 @@ class CodedSearch:
     2011), in lists of which a query looks at some, propose photos. Those that may not answer never come up: what
     must agree (side, species, place) is looked at while codes are compared, what must differ (encounter) right
     after. The others are scored exactly from their vectors, so each score equals that of `ExactSearch` to the last
-    bit. A query that is left with fewer than `k` answers looks at four and sixteen times as much, and is searched
-    exactly when that is not enough; so is one that only few photos may answer.
+    bit. A query that is left with fewer than `k` answers, as when an individual has a thousand photos, asks for four
+    times as many proposals, again and again; it is searched exactly when a quarter of the photos would be proposed.
+    So is a query that only few photos may answer.
 
     What may differ from exact search is that a candidate is overlooked. `build` measures how often.
 
@@ -205,8 +207,7 @@ class CodedSearch:
             n_asked = factor * least
             if not len(rows) or _PROPOSALS_PER_PLACE * n_asked > n_photos:
                 break
-            # Where fewer may answer, the same number of them lies in more lists.
-            n_probes = -(-factor * self.codes.n_probes * len(self.gallery) // n_photos)
+            n_probes = self._n_probes(n_asked, n_photos)
 
             def answer(some: Rows, breadth: tuple[int, int] = (n_asked, n_probes)) -> None:
                 found = self._scored(vectors[some], rule.select(some), breadth, allowed)
@@ -243,6 +244,14 @@ class CodedSearch:
         wanted = np.zeros(len(self.gallery) + 1, dtype=bool)  # the last one is for codes of no photo: place −1
         wanted[photos] = True
         return self.codes.bits(wanted[self._place_of_row])
+
+    def _n_probes(self, n_asked: int, n_photos: int) -> int:
+        """Lists to look at: as many as recall was measured with, and enough to choose from.
+
+        Where fewer may answer, the same number of them lies in more lists.
+        """
+        enough = _PROPOSALS_PER_PLACE * n_asked * self.codes.n_lists // len(self.gallery)
+        return ceil(max(self.codes.n_probes, enough) * len(self.gallery) / n_photos)
 
     def _blocks(self, rows: Rows, n_each: int) -> Sequence[Rows]:
         """Blocks of queries that fit into the memory, and that all threads have something of."""

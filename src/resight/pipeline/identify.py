@@ -84,8 +84,7 @@ class Identifier:
         point: where the line between known and new is drawn.
         reranker: weighs more than the embedding; None for the embedding alone.
         unseen: (N,) the photos of the gallery that the model never learned; None when it learned none of them.
-        searcher: of the same gallery; by default one that fits its size.
-        codes: folder of the codes of a large gallery, as `resight index` keeps them; None for none.
+        searcher: of the same gallery, and a sentence on it, as `choose` gives them; by default one that fits its size.
 
     Raises:
         InputError: when the gallery and its vectors do not fit each other.
@@ -106,8 +105,7 @@ class Identifier:
         point: OperatingPoint,
         reranker: Reranker | None = None,
         unseen: np.ndarray | None = None,
-        searcher: Searcher | None = None,
-        codes: Path | None = None,
+        searcher: tuple[Searcher, str] | None = None,
     ) -> None:
         if bundle is not None:
             embeddings.require_same_model(bundle.model_id)
@@ -125,11 +123,7 @@ class Identifier:
         self.point = point
         self.reranker = reranker
         self.unseen = unseen
-        if searcher is None:
-            searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_), codes=codes)
-        else:
-            self.searched_by = f"{type(searcher).__name__}: given by the caller"
-        self.searcher = searcher
+        self.searcher, self.searched_by = searcher or choose(embeddings, gallery.column("identity").astype(np.str_))
 
     @classmethod
     def open(
@@ -168,9 +162,12 @@ class Identifier:
                 raise
             raise NotFittedError(f"{error}; or identify with  --rerank, for which there is one") from None
         unseen = unseen_photos(store, gallery, embeddings.model)
-        searcher = None if milvus is None else search_in_milvus(gallery, embeddings, milvus, collection)
-        codes = None if searcher is not None else codes_folder(store, embeddings.model)
-        return cls(gallery, embeddings, bundle, point, reranker, unseen, searcher, codes)
+        if milvus is not None:
+            searcher = search_in_milvus(gallery, embeddings, milvus, collection)
+        else:
+            names = gallery.column("identity").astype(np.str_)
+            searcher = choose(embeddings, names, codes=codes_folder(store, embeddings.model))
+        return cls(gallery, embeddings, bundle, point, reranker, unseen, searcher)
 
     def identify(
         self,

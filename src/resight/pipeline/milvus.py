@@ -12,6 +12,7 @@ from resight.core import Catalogue, Embeddings
 from resight.errors import InputError
 from resight.pipeline.bundles import model_of
 from resight.pipeline.gallery import labelled_gallery, values_of
+from resight.protocols import Searcher
 from resight.search import MilvusCollection, MilvusConnection, MilvusSearch, Written
 from resight.search.milvus_collection import Text
 from resight.store import CatalogueStore
@@ -103,15 +104,16 @@ def pull_from_milvus(uri: str, out: str | Path, *, collection: str = "resight", 
     return Pulled(vectors, names, len(matrix), model)
 
 
-def search_in_milvus(gallery: Catalogue, embeddings: Embeddings, uri: str, collection: str) -> MilvusSearch:
-    """The search of a gallery in a collection, which must hold just this gallery.
+def search_in_milvus(gallery: Catalogue, embeddings: Embeddings, uri: str, collection: str) -> tuple[Searcher, str]:
+    """The search of a gallery in a collection, which must hold just this gallery, and a sentence that says so.
 
     Raises:
         StoreError: when there is no such collection, or no answer.
         MismatchError: when it holds another gallery.
     """
     names = gallery.column("identity").astype(np.str_)
-    return MilvusSearch.of(embeddings, names, uri=uri, collection=collection, columns=_columns(gallery), write=False)
+    found = MilvusSearch.of(embeddings, names, uri=uri, collection=collection, columns=_columns(gallery), write=False)
+    return found, f"Milvus: its collection '{collection}' of {len(gallery):,} photos proposes candidates"
 
 
 def _columns(gallery: Catalogue) -> dict[str, Text]:

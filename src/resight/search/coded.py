@@ -28,6 +28,8 @@ _N_SAMPLED = 200
 _SAMPLED_K = 5
 _MOST_QUERIES = 64
 _AIM = 0.99
+_LEAST_SHARE = 64
+_STEP = 4
 _SEED = 0
 
 
@@ -124,7 +126,7 @@ class CodedSearch:
             gallery: (G, D) one vector per photo; mapped ones are read in blocks.
             identities: (G,) text, the individual on each photo; they are not kept.
             kind: "fp16" (two bytes per number), "int8" (one), or "pq" (one for four).
-            n_lists: lists to sort codes into; by default twice the root of the photos.
+            n_lists: lists to sort codes into; by default two to four times the root of the photos.
             least_recall: build nothing that finds fewer, 0 to 1.
             memory_mb: working memory, at least 16, above 500 bytes per photo.
             n_threads: by default one per core.
@@ -266,14 +268,14 @@ class CodedSearch:
             InputError: when even all of them find too few.
         """
         asking, truth = self._sampled()
-        n_probes = 1
+        n_probes = max(1, self.codes.n_lists // _LEAST_SHARE)
         while True:
             self.codes = replace(self.codes, n_probes=n_probes)
             found = self._recall(asking, truth)
             self.codes = replace(self.codes, recall=found)
             if found.value >= max(_AIM, least_recall) or n_probes >= self.codes.n_lists:
                 break
-            n_probes *= 2
+            n_probes = min(self.codes.n_lists, n_probes + ceil(n_probes / _STEP))
         if found.value < least_recall:
             raise InputError(
                 f"expected codes that find at least {least_recall:g} of the best individuals, found "

@@ -34,8 +34,8 @@ LISTS_PAY_FROM = 30_000
 CHECKED_AT_OPENING = 20_000
 """Photos whose vectors are compared with their codes' checksums when codes are opened."""
 
-_LISTS_PER_ROOT = 2
-_SAMPLES_PER_LIST = 64
+_LISTS_PER_ROOT = 4
+_SAMPLES_PER_LIST = 32
 _LEAST_SAMPLE = 16_384
 _PQ_CENTRES = 256
 _PQ_PART = 4
@@ -226,7 +226,8 @@ def learned(
     Args:
         gallery: the vectors, mapped perhaps.
         kind: one of `KINDS`.
-        n_lists: how many lists; by default twice the root of the photos, or one for fewer than `LISTS_PAY_FROM`.
+        n_lists: how many lists; by default two to four times the root of the photos, or one for fewer than
+            `LISTS_PAY_FROM`.
         memory_mb: how much the sample and what is made of it may take.
         n_threads: threads to learn with; by default one per core.
 

@@ -130,7 +130,7 @@ class VectorCodes:
             n_checked: whether a photo's vector is still the coded one is looked up for so many, spread evenly; for
                 all when one of them is not, or with None.
         """
-        ids = [pl.Series(segment.image_ids, dtype=pl.String) for segment in self.segments]
+        ids = [pl.Series(np.asarray(segment.image_ids), dtype=pl.String) for segment in self.segments]
         known = pl.DataFrame({"id": pl.concat([*ids, pl.Series(dtype=pl.String)])})
         known = known.with_row_index("row").unique("id", keep="last")
         asked = pl.DataFrame({"id": pl.Series(gallery.image_ids, dtype=pl.String)})

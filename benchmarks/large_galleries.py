@@ -14,7 +14,8 @@ exact search; resight answers with those, the others with photos, of whomever th
 - usearch: a graph over half precision; Milvus Lite: HNSW, inserted in blocks. A build that would take longer than its
   limit, judged by the latest blocks, is not finished, and the size is left out.
 
-The overhead is the median, over turns, of resight's time by that of the same job. Memory is what the process holds
+The overhead is the median, over turns, of resight's time by that of the same job: by the clock, and of the processor,
+which says more where others use it too. Memory is what the process holds
 of its own (RssAnon, and the peak of it, looked at each 5 ms), above what it held before. Figures are written when a
 side is done, with the load of the machine.
 """
@@ -113,12 +114,14 @@ def timed(job: Callable) -> tuple[float, object]:
 
 
 def in_turns(jobs: dict[str, Callable], asked: list) -> dict[str, np.ndarray]:
-    """Milliseconds per query of each job for each set of queries; who comes first changes."""
+    """(n, 2) milliseconds per query of each job for each set of queries, by the clock and of the processor."""
     names = list(jobs)
-    spent: dict[str, list[float]] = {name: [] for name in names}
+    spent: dict[str, list] = {name: [] for name in names}
     for nth, some in enumerate(asked):
-        for name in (*names[nth % len(names) :], *names[: nth % len(names)]):
-            spent[name].append(1e3 * timed(lambda job=jobs[name], some=some: job(some))[0] / len(some))
+        for name in (*names[nth % len(names) :], *names[: nth % len(names)]):  # who comes first changes
+            before = time.process_time()
+            by_clock, _ = timed(lambda job=jobs[name], some=some: job(some))
+            spent[name].append([1e3 * s / len(some) for s in (by_clock, time.process_time() - before)])
     return {name: np.array(times) for name, times in spent.items()}
 
 
@@ -126,15 +129,14 @@ def latencies(jobs: dict[str, Callable], queries: Embeddings, n_alone: int = N_A
     """Of each job: queries that come alone, and batches of all."""
     ones = [queries.select(np.array([row])) for row in range(n_alone)]
     in_turns(jobs, [queries])  # a mapped page costs more when it is first touched
-    alone, batch = in_turns(jobs, ones), in_turns(jobs, [queries] * N_TURNS)
-    medians = {
-        name: {"alone_ms": float(np.median(alone[name])), "batch_ms": float(np.median(batch[name]))} for name in jobs
-    }
-    if "same_job" in jobs:
-        for kind, spent in (("alone", alone), ("batch", batch)):
-            for peer in ("same_job", "faiss"):
-                medians["resight"][f"{kind}_by_{peer}"] = float(np.median(spent["resight"] / spent[peer]))
-    return medians
+    found: dict[str, dict] = {name: {} for name in jobs}
+    for kind, spent in (("alone", in_turns(jobs, ones)), ("batch", in_turns(jobs, [queries] * N_TURNS))):
+        for name, times in spent.items():
+            found[name][f"{kind}_ms"], found[name][f"{kind}_cpu_ms"] = np.median(times, axis=0).tolist()
+        for peer in {"same_job", "faiss"} & set(jobs):
+            ratios = np.median(spent["resight"] / spent[peer], axis=0).tolist()
+            found["resight"][f"{kind}_by_{peer}"], found["resight"][f"{kind}_cpu_by_{peer}"] = ratios
+    return found
 
 
 def recall(names: np.ndarray, truth: np.ndarray) -> float:

@@ -412,5 +412,5 @@ def test_a_build_stays_within_its_memory(tmp_path):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(FRUGAL), *paths], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     above_mb, n_segments = done.stdout.split()
-    assert int(n_segments) >= 3
+    assert int(n_segments) >= 2
     assert float(above_mb) <= 32 + 500 * 100_000 / 2**20

@@ -185,7 +185,7 @@ class VectorCodes:
         """
         n_bytes = memory_mb * 2**20
         # A list doubles what it holds when it is full, so that codes take up to twice their size.
-        per_segment = max(1, n_bytes // 4 // (int(self.quantiser.code_size) + 8))
+        per_segment = max(1, n_bytes // 2 // (int(self.quantiser.code_size) + 8))
         new = []
         for start in range(0, len(photos), per_segment):
             segment = self._coded(gallery, photos[start : start + per_segment], n_bytes, n_threads)

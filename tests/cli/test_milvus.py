@@ -33,7 +33,15 @@ def test_a_gallery_goes_there_answers_and_comes_back(resight, catalogue, queries
     again = resight("milvus", "push", lite, "--catalogue", catalogue)
     assert again.out.startswith(f"written     0 photos ({n_photos} there already, 0 removed)")
 
+    unknown = resight("milvus", "push", lite, "--catalogue", catalogue, "--column", "plaec")
+    assert unknown.code == 2
+    assert "plaec" in unknown.err
+    further = resight("milvus", "push", lite, "--catalogue", catalogue, "--collection", "dated", "--column", "date")
+    assert further.code == 0, further.err
     plain = resight("identify", queries, "--catalogue", catalogue, "--csv")
+    dated = resight("identify", queries, "--catalogue", catalogue, "--milvus", lite, "--collection", "dated", "--csv")
+    assert dated.out == plain.out, dated.err
+
     there = resight("identify", queries, "--catalogue", catalogue, "--milvus", lite, "--csv")
     assert there.code == 0, there.err
     assert there.out == plain.out

@@ -140,11 +140,28 @@ def test_a_query_without_its_whole_individual_gets_full_rows(built, gallery, exa
     assert recall(found, wanted) >= 0.95
 
 
-def test_a_query_answers_alike_in_any_company(built, queries):
+def test_a_query_answers_alike_in_any_company(built, gallery, queries, tmp_path):
     together = built.search(queries, 5)
     for row in range(0, 100, 9):
         alone = built.search(queries.select(np.array([row])), 5)
         assert alone.gallery_ids.tolist() == together.gallery_ids[[row]].tolist()
+    in_threads = CodedSearch.open(tmp_path / "codes", *gallery, n_threads=3).search(queries, 5)
+    assert in_threads.gallery_ids.tolist() == together.gallery_ids.tolist()
+    assert in_threads.scores.tolist() == together.scores.tolist()
+
+
+def test_codes_in_segments_propose_what_they_would_in_one(built, gallery, queries):
+    """Also where only every third photo may be proposed."""
+    plain, third = replace(built.codes, segments=()), np.arange(N_PHOTOS) % 3 == 0
+    parts = plain
+    for rows in np.split(np.arange(N_PHOTOS), [5, 1200]):
+        parts = parts.with_photos(gallery[0], rows, memory_mb=64, n_threads=1)
+    whole = plain.with_photos(gallery[0], np.arange(N_PHOTOS), memory_mb=64, n_threads=1)
+    for allowed in (np.ones(N_PHOTOS, bool), third):
+        found, wanted = (one.propose(queries.vectors, 40, 4, one.bits(allowed)) for one in (parts, whole))
+        pairs = [set(zip(*(part.tolist() for part in one), strict=True)) for one in (found, wanted)]
+        assert pairs[0] == pairs[1]
+        assert allowed[found[1]].all()
 
 
 def test_new_photos_are_found_at_once_and_coded_without_the_old_ones(built, gallery, tmp_path):
@@ -395,5 +412,5 @@ def test_a_build_stays_within_its_memory(tmp_path):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(FRUGAL), *paths], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     above_mb, n_segments = done.stdout.split()
-    assert int(n_segments) >= 3
+    assert int(n_segments) >= 2
     assert float(above_mb) <= 32 + 500 * 100_000 / 2**20

@@ -157,10 +157,10 @@ def small_calls(monkeypatch):
 
 
 def test_without_an_index_it_equals_exact_search(uri, name, gallery, identities, queries, sides, monkeypatch):
-    searcher = MilvusSearch.of(
-        gallery, identities, uri=uri, collection=name, columns={"side": SIDES[sides]}, index="FLAT"
-    )
     exact, rule, wishes = ExactSearch(gallery, identities), rule_over(sides), []
+    encounters = [None if code < 0 else f"dive {code}" for code in rule.differ[0][1]]
+    columns = {"side": SIDES[sides], "encounter": encounters}
+    searcher = MilvusSearch.of(gallery, identities, uri=uri, collection=name, columns=columns, index="FLAT")
     asked = searcher.collection.proposals
 
     def spied(vectors, n, wish, breadth):
@@ -174,6 +174,11 @@ def test_without_an_index_it_equals_exact_search(uri, name, gallery, identities,
         )
     assert 'side in ["", "left"]' in wishes
     assert not any("quoted" in wish for wish in wishes)
+    assert not any("encounter" in wish for wish in wishes)
+    row = int(np.argmax(rule.differ[0][0] >= 0))
+    alone, its_rule = queries.select(np.array([row])), rule.select(np.array([row]))
+    assert_same(searcher.search(alone, 6, its_rule), exact.search(alone, 6, its_rule))
+    assert wishes[-1].endswith(f'encounter not in ["dive {rule.differ[0][0][row]}"]')
     opened = MilvusSearch.open(uri, collection=name)
     assert_same(opened.search(queries, 6), exact.search(queries, 6))
     row_of = {image_id: row for row, image_id in enumerate(gallery.image_ids.tolist())}

@@ -23,6 +23,7 @@ def push(
     collection: Collection = "resight",
     model: Model = None,
     index: Annotated[str, typer.Option(help="HNSW, HNSW_SQ (a quarter of the memory) or FLAT (exact).")] = "HNSW",
+    column: Annotated[list[str] | None, typer.Option(help="A further column that must agree, such as a place.")] = None,
     patience_s: Patience = 60.0,
     as_json: Json = False,
 ) -> None:
@@ -32,7 +33,10 @@ def push(
     """
     from resight.pipeline import push_to_milvus
 
-    done = push_to_milvus(catalogue, uri, collection=collection, model=model, index=index, patience_s=patience_s)
+    columns = tuple(column or ())
+    done = push_to_milvus(
+        catalogue, uri, collection=collection, model=model, index=index, columns=columns, patience_s=patience_s
+    )
     if as_json:
         typer.echo(json.dumps(asdict(done), indent=2))
         return

@@ -92,11 +92,12 @@ class Eligibility:
         return Eligibility((*self.differ, *((one, there) for one in barred)), self.agree)
 
     def select(self, queries: npt.NDArray[np.int64] | slice) -> Eligibility:
-        """The same rule for some of the queries."""
-        return Eligibility(
-            tuple((q[queries], g) for q, g in self.differ),
-            tuple((q[queries], g) for q, g in self.agree),
-        )
+        """The same rule for some of the queries; the gallery's codes are shared, not copied."""
+        chosen = object.__new__(Eligibility)  # what was checked once is not looked through for each block of queries
+        for name in ("differ", "agree"):
+            pairs = tuple((_frozen_codes(q[queries]), g) for q, g in getattr(self, name))
+            object.__setattr__(chosen, name, pairs)
+        return chosen
 
     def allowed(self, query: int) -> npt.NDArray[np.bool_]:
         """(G,): which photos may answer one query.

@@ -38,9 +38,9 @@ def check_ids(ids: npt.NDArray[np.str_], what: str) -> None:
     if (ids == "").any():
         raise InputError(f"expected {what} of at least one character, found an empty one in row {np.argmax(ids == '')}")
     series = pl.Series(ids, dtype=pl.String)
-    doubled = series.is_duplicated()
-    if doubled.any():
-        raise InputError(f"expected {what} to differ from each other, found {series.filter(doubled)[0]!r} again")
+    if series.n_unique() < len(series):
+        again = series.filter(series.is_duplicated())[0]
+        raise InputError(f"expected {what} to differ from each other, found {again!r} again")
 
 
 def chosen_rows(which: Any, ids: pl.Series, kind: str) -> npt.NDArray[np.int64]:

@@ -84,8 +84,7 @@ class Identifier:
         point: where the line between known and new is drawn.
         reranker: weighs more than the embedding; None for the embedding alone.
         unseen: (N,) the photos of the gallery that the model never learned; None when it learned none of them.
-        searcher: of the same gallery; by default one that fits its size.
-        codes: folder of the codes of a large gallery, as `resight index` keeps them; None for none.
+        searcher: of the same gallery, and a sentence on it, as `choose` gives them; by default one that fits its size.
         rejections: by image id and content of a photo, the individuals that it was said not to show, as
             `rejections_by_content` gives them; they are not offered to it.
 
@@ -108,8 +107,7 @@ class Identifier:
         point: OperatingPoint,
         reranker: Reranker | None = None,
         unseen: np.ndarray | None = None,
-        searcher: Searcher | None = None,
-        codes: Path | None = None,
+        searcher: tuple[Searcher, str] | None = None,
         rejections: Mapping[tuple[str, str], Sequence[str]] | None = None,
     ) -> None:
         if bundle is not None:
@@ -129,11 +127,7 @@ class Identifier:
         self.reranker = reranker
         self.unseen = unseen
         self.rejections = rejections or {}
-        if searcher is None:
-            searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_), codes=codes)
-        else:
-            self.searched_by = f"{type(searcher).__name__}: given by the caller"
-        self.searcher = searcher
+        self.searcher, self.searched_by = searcher or choose(embeddings, gallery.column("identity").astype(np.str_))
 
     @classmethod
     def open(
@@ -172,10 +166,12 @@ class Identifier:
                 raise
             raise NotFittedError(f"{error}; or identify with  --rerank, for which there is one") from None
         unseen = unseen_photos(store, gallery, embeddings.model)
-        searcher = None if milvus is None else search_in_milvus(gallery, embeddings, milvus, collection)
-        codes = None if searcher is not None else codes_folder(store, embeddings.model)
-        rejections = rejections_by_content(store)
-        return cls(gallery, embeddings, bundle, point, reranker, unseen, searcher, codes, rejections)
+        if milvus is not None:
+            searcher = search_in_milvus(gallery, embeddings, milvus, collection)
+        else:
+            names = gallery.column("identity").astype(np.str_)
+            searcher = choose(embeddings, names, codes=codes_folder(store, embeddings.model))
+        return cls(gallery, embeddings, bundle, point, reranker, unseen, searcher, rejections_by_content(store))
 
     def identify(
         self,

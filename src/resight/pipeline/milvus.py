@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import polars as pl
 from resight.core import Catalogue, Embeddings
 from resight.errors import InputError
 from resight.pipeline.bundles import model_of
-from resight.pipeline.gallery import labelled_gallery, values_of
+from resight.pipeline.gallery import labelled_gallery, require_columns, values_of
+from resight.protocols import Searcher
 from resight.search import MilvusCollection, MilvusConnection, MilvusSearch, Written
 from resight.search.milvus_collection import Text
 from resight.store import CatalogueStore
 
 COLUMNS = ("encounter", "side", "species")
-"""The columns of a catalogue that go to Milvus, so that rules over them are answered there."""
+"""The columns of a catalogue that always go to Milvus, so that rules over them are answered there."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def push_to_milvus(
     collection: str = "resight",
     model: str | Path | None = None,
     index: str = "HNSW",
+    columns: Sequence[str] = (),
     patience_s: float = 60.0,
 ) -> Written:
     """Let a collection of Milvus hold the labelled photos of a catalogue and their vectors.
@@ -58,17 +61,21 @@ def push_to_milvus(
         collection: its name.
         model: whose vectors, by name or path; default: the catalogue's own.
         index: "HNSW", "HNSW_SQ" or "FLAT", for a collection that is not there yet.
+        columns: of the catalogue (a place, say), beside `COLUMNS`, that rules speak of.
         patience_s: seconds that a call waits for a server that is away.
 
     Raises:
         StoreError: when there is no catalogue, or no answer from Milvus.
+        UnknownNameError: when the catalogue has no such column.
         InputError: when no photo of the catalogue has both a name and a vector, or the address is none.
         MismatchError: when the collection holds vectors of another model.
     """
     store = CatalogueStore.open(folder)
     gallery, embeddings = labelled_gallery(store, model_of(store, model))
+    require_columns(gallery, columns)
+    texts = _texts(gallery, (*COLUMNS, *columns))
     there = MilvusCollection(MilvusConnection(uri, patience_s=patience_s), collection)
-    return there.write(embeddings, gallery.column("identity").astype(np.str_), _columns(gallery), index=index)
+    return there.write(embeddings, gallery.column("identity").astype(np.str_), texts, index=index)
 
 
 def pull_from_milvus(uri: str, out: str | Path, *, collection: str = "resight", patience_s: float = 60.0) -> Pulled:
@@ -103,16 +110,20 @@ def pull_from_milvus(uri: str, out: str | Path, *, collection: str = "resight", 
     return Pulled(vectors, names, len(matrix), model)
 
 
-def search_in_milvus(gallery: Catalogue, embeddings: Embeddings, uri: str, collection: str) -> MilvusSearch:
-    """The search of a gallery in a collection, which must hold just this gallery.
+def search_in_milvus(gallery: Catalogue, embeddings: Embeddings, uri: str, collection: str) -> tuple[Searcher, str]:
+    """The search of a gallery in a collection, which must hold just this gallery, and a sentence that says so.
 
     Raises:
         StoreError: when there is no such collection, or no answer.
         MismatchError: when it holds another gallery.
     """
     names = gallery.column("identity").astype(np.str_)
-    return MilvusSearch.of(embeddings, names, uri=uri, collection=collection, columns=_columns(gallery), write=False)
+    connection = MilvusConnection(uri)
+    texts = _texts(gallery, MilvusCollection(connection, collection).describe()[2])
+    connection.close()
+    found = MilvusSearch.of(embeddings, names, uri=uri, collection=collection, columns=texts, write=False)
+    return found, f"Milvus: its collection '{collection}' of {len(gallery):,} photos proposes candidates"
 
 
-def _columns(gallery: Catalogue) -> dict[str, Text]:
-    return {name: values_of(gallery, name) for name in COLUMNS}
+def _texts(gallery: Catalogue, columns: Sequence[str]) -> dict[str, Text]:
+    return {name: values_of(gallery, name) for name in columns}

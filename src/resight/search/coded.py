@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy.typing as npt
 
 from resight.core import Eligibility, Embeddings, Matches
 from resight.errors import InputError, MismatchError
-from resight.search.codes import Mask, Recall, VectorCodes, Vectors, learned
+from resight.search.codes import Bits, Recall, VectorCodes, Vectors, learned
 from resight.search.codes_folder import CodesFolder
 from resight.search.exact import ExactSearch
 from resight.search.gallery import Rows, Scores, best_places, no_answers
@@ -20,11 +22,14 @@ from resight.search.masks import agreeing, alike, permitted
 from resight.search.threads import faiss_threads
 
 _BYTES_PER_PROPOSAL = 120
-_WIDENINGS = (1, 4, 16)
+_WIDENINGS = (1, 4, 16, 64, 256)
 _PROPOSALS_PER_PLACE = 4
 _N_SAMPLED = 200
 _SAMPLED_K = 5
+_MOST_QUERIES = 64
 _AIM = 0.99
+_LEAST_SHARE = 64
+_STEP = 4
 _SEED = 0
 
 
@@ -35,13 +40,15 @@ class CodedSearch:
     2011), in lists of which a query looks at some, propose photos. Those that may not answer never come up: what
     must agree (side, species, place) is looked at while codes are compared, what must differ (encounter) right
     after. The others are scored exactly from their vectors, so each score equals that of `ExactSearch` to the last
-    bit. A query that is left with fewer than `k` answers looks at four and sixteen times as much, and is searched
-    exactly when that is not enough; so is one that only few photos may answer.
+    bit. A query that is left with fewer than `k` answers, as when an individual has a thousand photos, asks for four
+    times as many proposals, again and again; it is searched exactly when a quarter of the photos would be proposed.
+    So is a query that only few photos may answer.
 
     What may differ from exact search is that a candidate is overlooked. `build` measures how often.
 
-    Memory: the codes, mapped where they come from a folder, some 500 bytes per photo for names and order, and
-    `memory_mb` for a search. The vectors are not held.
+    Memory: the codes, mapped where they come from a folder, 200 bytes per photo (as measured; 24 of them for the
+    order) and 300 while it is opened, and `memory_mb` for a search. The vectors are not held, and ids and names
+    only where the caller holds them.
 
     Args:
         gallery: (G, D) one vector per photo, mapped or not.
@@ -91,9 +98,10 @@ class CodedSearch:
         rows[lacking] = codes.n_rows + np.arange(len(lacking))
         self.codes = codes.with_photos(gallery, lacking, memory_mb=memory_mb, n_threads=n_threads)
         self.n_uncoded = len(lacking)
-        self._row_of_place = rows[self.gallery.order]
         self._place_of_row = np.full(self.codes.n_rows, -1, np.int64)
-        self._place_of_row[self._row_of_place] = np.arange(len(gallery))
+        self._place_of_row[rows[self.gallery.order]] = np.arange(len(gallery))
+        others = self.codes.n_rows > len(gallery)
+        self._of_gallery = self.codes.bits(self._place_of_row >= 0) if others else None
 
     @classmethod
     def build(
@@ -105,7 +113,7 @@ class CodedSearch:
         kind: str = "int8",
         n_lists: int | None = None,
         least_recall: float = 0.95,
-        memory_mb: int = 1024,
+        memory_mb: int = 2048,
         n_threads: int | None = None,
     ) -> CodedSearch:
         """Code a gallery in a folder, and measure how much the codes overlook.
@@ -119,9 +127,10 @@ class CodedSearch:
             gallery: (G, D) one vector per photo; mapped ones are read in blocks.
             identities: (G,) text, the individual on each photo; they are not kept.
             kind: "fp16" (two bytes per number), "int8" (one), or "pq" (one for four).
-            n_lists: lists to sort codes into; by default twice the root of the photos.
+            n_lists: lists to sort codes into; by default two to four times the root of the photos.
             least_recall: build nothing that finds fewer, 0 to 1.
-            memory_mb: working memory, at least 16, above 500 bytes per photo.
+            memory_mb: working memory, at least 16, above 500 bytes per photo. Half of it bounds a segment of
+                codes, and a query pays for each: two million photos of 512 dimensions take one by default.
             n_threads: by default one per core.
 
         Raises:
@@ -172,7 +181,7 @@ class CodedSearch:
         n_places = self.gallery.n_places(k, distinct=distinct)
         places, scores = no_answers(len(queries), n_places)
         for rows in alike(rule, len(queries) if n_places else 0):
-            photos = agreeing(rule.select(rows), len(self.gallery))
+            photos = agreeing(rule.select(rows), len(self.gallery)) if rule.agree else None
             pending = self._sifted(queries.vectors, rule, rows, photos, (places, scores), distinct=distinct)
             if len(pending):
                 here = queries.select(pending), rule.select(pending)
@@ -184,50 +193,75 @@ class CodedSearch:
         vectors: Vectors,
         rule: Eligibility,
         rows: Rows,
-        photos: Rows,
+        photos: Rows | None,
         answers: tuple[Rows, Scores],
         *,
         distinct: bool,
     ) -> Rows:
-        """Answer some queries of one group in place by what the codes propose; gives those left short."""
+        """Answer some queries of one group in place by what the codes propose; gives those left short.
+
+        `photos` agree with the group; None for all.
+        """
         places, scores = answers
         n_places = places.shape[1]
-        allowed = None if len(photos) == self.codes.n_rows else self._mask(photos)
+        n_photos = len(self.gallery) if photos is None else len(photos)
+        allowed = self._allowed(photos)
         least = max(self.codes.n_proposals, _PROPOSALS_PER_PLACE * n_places)
         for factor in _WIDENINGS:
             n_asked = factor * least
-            if _PROPOSALS_PER_PLACE * n_asked > len(photos):
+            if not len(rows) or _PROPOSALS_PER_PLACE * n_asked > n_photos:
                 break
-            # Where fewer may answer, the same number of them lies in more lists.
-            n_probes = -(-factor * self.codes.n_probes * len(self.gallery) // len(photos))
-            for some in self._blocks(rows, n_asked + n_probes):
-                found = self._scored(vectors[some], rule.select(some), (n_asked, n_probes), allowed)
+            n_probes = self._n_probes(n_asked, n_photos)
+
+            def answer(some: Rows, breadth: tuple[int, int] = (n_asked, n_probes)) -> None:
+                found = self._scored(vectors[some], rule.select(some), breadth, allowed)
                 shape = len(some), n_places
                 places[some], scores[some] = best_places(*found, self.gallery.answers(distinct=distinct), shape)
+
+            self._each(answer, self._blocks(rows, n_asked + n_probes))
             rows = rows[places[rows, -1] < 0]
         return rows
 
+    def _each(self, answer: Callable[[Rows], None], blocks: Sequence[Rows]) -> None:
+        """Answer each block of queries, in threads of our own where there are several."""
+        if len(blocks) > 1:
+            with ThreadPoolExecutor(self.n_threads) as pool:
+                list(pool.map(answer, blocks))
+        else:
+            list(map(answer, blocks))
+
     def _scored(
-        self, vectors: Vectors, rule: Eligibility, breadth: tuple[int, int], allowed: Mask | None
+        self, vectors: Vectors, rule: Eligibility, breadth: tuple[int, int], allowed: Bits | None
     ) -> tuple[Rows, Rows, Scores]:
         """Who may answer among the proposals: (n,) rows of the queries, places and exact scores."""
-        with faiss_threads(self.n_threads):
+        with faiss_threads(1):  # blocks have threads of their own
             rows, found = self.codes.propose(vectors, *breadth, allowed)
         places = self._place_of_row[found]
         may = permitted(rule, rows, places)
         rows, places = rows[may], places[may]
         return rows, places, self.gallery.exact_scores(vectors, rows, places)
 
-    def _mask(self, photos: Rows) -> Mask:
-        """(n_rows,): the codes of some photos."""
-        allowed = np.zeros(self.codes.n_rows, dtype=bool)
-        allowed[self._row_of_place[photos]] = True
-        return allowed
+    def _allowed(self, photos: Rows | None) -> Bits | None:
+        """Which codes are of some photos; None for all there are."""
+        if photos is None or len(photos) == len(self.gallery):
+            return self._of_gallery
+        wanted = np.zeros(len(self.gallery) + 1, dtype=bool)  # the last one is for codes of no photo: place −1
+        wanted[photos] = True
+        return self.codes.bits(wanted[self._place_of_row])
 
-    def _blocks(self, rows: Rows, n_each: int) -> Iterator[Rows]:
-        n_segments = max(1, len(self.codes.segments))
-        size = max(1, self._n_bytes // (_BYTES_PER_PROPOSAL * n_each * n_segments))
-        return (rows[start : start + size] for start in range(0, len(rows), size))
+    def _n_probes(self, n_asked: int, n_photos: int) -> int:
+        """Lists to look at: as many as recall was measured with, and enough to choose from.
+
+        Where fewer may answer, the same number of them lies in more lists.
+        """
+        enough = _PROPOSALS_PER_PLACE * n_asked * self.codes.n_lists // len(self.gallery)
+        return ceil(max(self.codes.n_probes, enough) * len(self.gallery) / n_photos)
+
+    def _blocks(self, rows: Rows, n_each: int) -> Sequence[Rows]:
+        """Blocks of queries that fit into the memory, and that all threads have something of."""
+        most = self._n_bytes // self.n_threads // (_BYTES_PER_PROPOSAL * n_each)
+        size = max(1, min(most, _MOST_QUERIES, -(-len(rows) // self.n_threads)))
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _look_at_enough(self, least_recall: float) -> None:
         """Choose how many lists a query looks at, by the photos' own searches.
@@ -236,14 +270,14 @@ class CodedSearch:
             InputError: when even all of them find too few.
         """
         asking, truth = self._sampled()
-        n_probes = 1
+        n_probes = max(1, self.codes.n_lists // _LEAST_SHARE)
         while True:
             self.codes = replace(self.codes, n_probes=n_probes)
             found = self._recall(asking, truth)
             self.codes = replace(self.codes, recall=found)
             if found.value >= max(_AIM, least_recall) or n_probes >= self.codes.n_lists:
                 break
-            n_probes *= 2
+            n_probes = min(self.codes.n_lists, n_probes + ceil(n_probes / _STEP))
         if found.value < least_recall:
             raise InputError(
                 f"expected codes that find at least {least_recall:g} of the best individuals, found "

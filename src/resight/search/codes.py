@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import repeat
 from math import ceil, isqrt
 from typing import Any
 
@@ -33,8 +34,8 @@ LISTS_PAY_FROM = 30_000
 CHECKED_AT_OPENING = 20_000
 """Photos whose vectors are compared with their codes' checksums when codes are opened."""
 
-_LISTS_PER_ROOT = 2
-_SAMPLES_PER_LIST = 64
+_LISTS_PER_ROOT = 4
+_SAMPLES_PER_LIST = 32
 _LEAST_SAMPLE = 16_384
 _PQ_CENTRES = 256
 _PQ_PART = 4
@@ -43,6 +44,7 @@ _QUERIES_AT_ONCE = 16
 
 Mask = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]
+Bits = tuple[npt.NDArray[np.uint8], ...]
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,8 @@ class VectorCodes:
             n_checked: whether a photo's vector is still the coded one is looked up for so many, spread evenly; for
                 all when one of them is not, or with None.
         """
-        ids = [segment.image_ids.astype(str) for segment in self.segments]
-        known = pl.DataFrame({"id": pl.Series(np.concatenate([*ids, np.zeros(0, "<U1")]), dtype=pl.String)})
+        ids = [pl.Series(np.asarray(segment.image_ids), dtype=pl.String) for segment in self.segments]
+        known = pl.DataFrame({"id": pl.concat([*ids, pl.Series(dtype=pl.String)])})
         known = known.with_row_index("row").unique("id", keep="last")
         asked = pl.DataFrame({"id": pl.Series(gallery.image_ids, dtype=pl.String)})
         found = asked.join(known, on="id", how="left", maintain_order="left")["row"].cast(pl.Int64).fill_null(-1)
@@ -141,31 +143,33 @@ class VectorCodes:
         rows[coded[self._changed(gallery, rows, coded)]] = -1
         return rows
 
-    def propose(self, vectors: Vectors, n_asked: int, n_probes: int, allowed: Mask | None) -> tuple[Rows, Rows]:
+    def bits(self, allowed: Mask) -> Bits:
+        """Which photos may be proposed, as `propose` takes it, from (n_rows,) booleans."""
+        ends = np.cumsum([len(segment) for segment in self.segments])[:-1]
+        return tuple(np.packbits(part, bitorder="little") for part in np.split(allowed, ends))
+
+    def propose(self, vectors: Vectors, n_asked: int, n_probes: int, allowed: Bits | None = None) -> tuple[Rows, Rows]:
         """The photos whose codes are most like each query: (n,) rows of the queries, and (n,) rows of the codes.
 
         What is proposed for a query does not depend on the other queries.
 
         Args:
             vectors: (Q, D) of the queries.
-            n_asked: photos per query and segment, at most.
+            n_asked: photos per query, at most.
             n_probes: lists to look at.
-            allowed: (n_rows,) which photos may be proposed; None for all.
+            allowed: which photos may be proposed, as `bits` gives it; None for all.
         """
-        faiss = import_module("faiss")
         lists, nearness = self._nearest_lists(vectors, min(n_probes, self.n_lists))
-        queries, rows, before = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
-        for segment in self.segments:
-            here = {"nprobe": lists.shape[1]}
-            if allowed is not None:
-                bits = np.packbits(allowed[before : before + len(segment)], bitorder="little")
-                here["sel"] = faiss.IDSelectorBitmap(bits)
-            found = _looked_up(segment.index, vectors, n_asked, lists, nearness, faiss.SearchParametersIVF(**here))
-            query, nth = np.nonzero(found >= 0)
-            queries.append(query)
-            rows.append(found[query, nth] + before)
+        found = np.full((len(vectors), n_asked), -1, np.int64)
+        likeness = np.full((len(vectors), n_asked), -np.inf, np.float32)
+        before = 0
+        for segment, here in zip(self.segments, allowed or repeat(None), strict=False):
+            alike, rows = _looked_up(segment.index, vectors, n_asked, (lists, nearness), here)
+            rows[rows >= 0] += before
+            found, likeness = _merged((found, likeness), (rows, alike)) if before else (rows, alike)
             before += len(segment)
-        return np.concatenate(queries), np.concatenate(rows)
+        query, nth = np.nonzero(found >= 0)
+        return query, found[query, nth]
 
     def with_photos(
         self, gallery: Embeddings, photos: Rows, *, memory_mb: int, n_threads: int | None, keep: Keep | None = None
@@ -181,7 +185,7 @@ class VectorCodes:
         """
         n_bytes = memory_mb * 2**20
         # A list doubles what it holds when it is full, so that codes take up to twice their size.
-        per_segment = max(1, n_bytes // 4 // (int(self.quantiser.code_size) + 8))
+        per_segment = max(1, n_bytes // 2 // (int(self.quantiser.code_size) + 8))
         new = []
         for start in range(0, len(photos), per_segment):
             segment = self._coded(gallery, photos[start : start + per_segment], n_bytes, n_threads)
@@ -222,7 +226,8 @@ def learned(
     Args:
         gallery: the vectors, mapped perhaps.
         kind: one of `KINDS`.
-        n_lists: how many lists; by default twice the root of the photos, or one for fewer than `LISTS_PAY_FROM`.
+        n_lists: how many lists; by default two to four times the root of the photos, or one for fewer than
+            `LISTS_PAY_FROM`.
         memory_mb: how much the sample and what is made of it may take.
         n_threads: threads to learn with; by default one per core.
 
@@ -264,15 +269,27 @@ def _faiss_name(kind: str, dimension: int) -> str:
     return {"fp16": "SQfp16", "int8": "SQ8", "pq": f"PQ{dimension // part}np"}[kind]
 
 
-def _looked_up(index: Any, vectors: Vectors, n_asked: int, lists: Rows, nearness: Vectors, parameters: Any) -> Rows:
-    """(Q, n_asked) rows of a segment, −1 for absent, from the lists that were chosen for each query."""
+def _looked_up(
+    index: Any, vectors: Vectors, n_asked: int, chosen: tuple[Rows, Vectors], allowed: npt.NDArray[np.uint8] | None
+) -> tuple[Vectors, Rows]:
+    """(Q, n_asked) likeness and rows of a segment, −1 for absent, from the lists that were chosen for each query."""
     faiss = import_module("faiss")
+    lists, nearness = chosen
+    options: dict[str, Any] = {"nprobe": lists.shape[1]}
+    if allowed is not None:
+        options["sel"] = faiss.IDSelectorBitmap(allowed)
     vectors = np.ascontiguousarray(vectors)
     likeness, found = np.empty((len(vectors), n_asked), np.float32), np.empty((len(vectors), n_asked), np.int64)
-    arrays = [faiss.swig_ptr(array) for array in (vectors, lists, nearness, likeness, found)]
-    asked, *rest = arrays
-    index.search_preassigned_c(len(vectors), asked, n_asked, *rest, False, parameters)
-    return found
+    asked, *rest = [faiss.swig_ptr(array) for array in (vectors, lists, nearness, likeness, found)]
+    index.search_preassigned_c(len(vectors), asked, n_asked, *rest, False, faiss.SearchParametersIVF(**options))
+    return likeness, found
+
+
+def _merged(some: tuple[Rows, Vectors], others: tuple[Rows, Vectors]) -> tuple[Rows, Vectors]:
+    """The best of two sets of proposals, as many as one has; of equal ones those of the first."""
+    found, likeness = np.concatenate([some[0], others[0]], axis=1), np.concatenate([some[1], others[1]], axis=1)
+    best = np.argsort(-likeness, axis=1, kind="stable")[:, : some[0].shape[1]]
+    return np.take_along_axis(found, best, axis=1), np.take_along_axis(likeness, best, axis=1)
 
 
 def _blocks(n: int, size: int) -> Iterator[slice]:

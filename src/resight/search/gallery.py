@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from resight.core import Eligibility, Embeddings, Matches
 from resight.errors import InputError, MismatchError
@@ -41,7 +43,8 @@ class SortedNames:
     """The photos that answer, in the order of their individual and then of their id, wherever their vectors are.
 
     Sorting puts the photos of an individual side by side, and it is the order of equal scores: an
-    answer does not depend on the order in which the gallery came.
+    answer does not depend on the order in which the gallery came. Ids are looked up where the caller
+    holds them, so that a photo takes 16 bytes here, and an individual its name.
 
     Args:
         image_ids: (G,) text, unique.
@@ -57,24 +60,42 @@ class SortedNames:
         self, image_ids: npt.NDArray[np.str_], identities: npt.ArrayLike | Sequence[str], model: str, dimension: int
     ) -> None:
         names = _checked_identities(identities, len(image_ids))
-        self.order: Rows = np.lexsort((image_ids, names))
-        self.image_ids = image_ids[self.order]
-        self.identities = names[self.order]
-        unique, owners = np.unique(self.identities, return_inverse=True)
-        self.owners: Rows = owners.astype(np.int64).reshape(-1)
-        self.n_identities = len(unique)
+        ranks = pl.Series(names, dtype=pl.String)  # text of numpy is as wide as its longest, and sorted copies are too
+        self._names = ranks.unique().sort().to_numpy().astype(np.str_)
+        owners = ranks.rank("dense").to_numpy().astype(np.int64) - 1
+        self.order: Rows = np.lexsort((image_ids, owners))
+        self.owners: Rows = owners[self.order]
+        self._unsorted_ids = image_ids
+        self.n_identities = len(self._names)
         self.model = model
         self.dimension = dimension
-        self._one_photo_each: Rows = np.arange(len(names))
         self.rounding = np.float32((dimension + 8) * 1.01 * 2.0**-24)
 
     def __len__(self) -> int:
         """The number of photos G."""
         return len(self.owners)
 
+    @property
+    def image_ids(self) -> npt.NDArray[np.str_]:
+        """(G,) the ids, put in order anew each time."""
+        return self._unsorted_ids[self.order]
+
+    @property
+    def identities(self) -> npt.NDArray[np.str_]:
+        """(G,) the names, written out anew each time."""
+        return self._names[self.owners]
+
+    def told(self, places: Rows) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
+        """The ids and the names of the photos at some places, (n,) each."""
+        return self._unsorted_ids[self.order[places]], self._names[self.owners[places]]
+
     def answers(self, *, distinct: bool) -> Rows:
         """(G,): what may stand only once in an answer: the individual, or the photo."""
         return self.owners if distinct else self._one_photo_each
+
+    @cached_property
+    def _one_photo_each(self) -> Rows:
+        return np.arange(len(self))
 
     def n_places(self, k: int, *, distinct: bool) -> int:
         """How many of `k` places the whole gallery can fill."""
@@ -114,14 +135,17 @@ class SortedNames:
 
     def matches(self, queries: Embeddings, places: Rows, scores: Scores, k: int, *, distinct: bool) -> Matches:
         """The answer, from (Q, at most k) places in this gallery (−1 for absent) and their scores."""
-        missing = ((0, 0), (0, k - places.shape[1]))
-        places = np.pad(places, missing, constant_values=-1)
-        scores = np.pad(scores, missing)
+        ids = np.zeros((len(places), k), self._unsorted_ids.dtype)
+        names = np.zeros((len(places), k), self._names.dtype)
+        filled = np.full((len(places), k), np.nan, np.float32)
+        row, nth = np.nonzero(places >= 0)
+        ids[row, nth], names[row, nth] = self.told(places[row, nth])
+        filled[row, nth] = scores[row, nth]
         return Matches(
             queries.image_ids,
-            np.append(self.image_ids, "")[places],
-            np.append(self.identities, "")[places],
-            np.where(places < 0, np.float32(np.nan), scores),
+            ids,
+            names,
+            filled,
             scale=SCALE,
             model=self.model,
             n_gallery=self.n_identities,
@@ -216,13 +240,16 @@ def best_places(rows: Rows, places: Rows, scores: Scores, answers: Rows, shape: 
 
 
 def _checked_identities(identities: npt.ArrayLike | Sequence[str], n_photos: int) -> npt.NDArray[np.str_]:
-    given = np.asarray(identities, dtype=object).reshape(-1)
+    given = np.asarray(identities) if isinstance(identities, np.ndarray) else np.asarray(identities, dtype=object)
+    given = given.reshape(-1)
     if len(given) != n_photos:
         raise InputError(f"expected one identity per photo of the gallery, found {len(given)} for {n_photos} photos")
-    nameless = [row for row, name in enumerate(given) if not isinstance(name, str) or not name]
-    if nameless:
+    is_text = given.dtype.kind == "U"  # else each value is looked at
+    named = given != "" if is_text else np.array([isinstance(name, str) and name != "" for name in given], bool)
+    if not named.all():
+        row = int(np.argmin(named))
         raise InputError(
-            f"expected the name of an individual for every photo of the gallery, found {given[nameless[0]]!r} in "
-            f"row {nameless[0]}: keep only labelled photos (Catalogue.labelled())"
+            f"expected the name of an individual for every photo of the gallery, found {given[[row]].tolist()[0]!r} in "
+            f"row {row}: keep only labelled photos (Catalogue.labelled())"
         )
-    return given.astype(np.str_)
+    return given.astype(np.str_, copy=False)

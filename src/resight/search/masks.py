@@ -18,7 +18,10 @@ def alike(rule: Eligibility, n_queries: int) -> Iterator[Rows]:
     """
     if not n_queries:
         return
-    codes = np.stack([np.zeros(n_queries, np.int64), *(q for q, _ in rule.agree)], axis=1)
+    if not rule.agree:
+        yield np.arange(n_queries)
+        return
+    codes = np.stack([q for q, _ in rule.agree], axis=1)
     _, group = np.unique(np.maximum(codes, -1), axis=0, return_inverse=True)
     by_group = np.argsort(group.reshape(-1), kind="stable")
     yield from np.split(by_group, np.cumsum(np.bincount(group.reshape(-1)))[:-1])

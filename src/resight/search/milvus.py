@@ -38,8 +38,9 @@ class MilvusSearch:
     exactly among the photos that agree with the query: a row ends in absent places only where the
     gallery has no more to give.
 
-    That a column of the collection (species, side) must agree goes to the server as an expression; all
-    other rules are applied to the proposals. An index may overlook a candidate, "FLAT" does not.
+    That a column of the collection (species, side) must agree goes to the server as an expression, and so
+    does that one must differ (encounter) where it is the same for all queries that agree, as for one that
+    comes alone; all other rules are applied to the proposals. An index may overlook a candidate, "FLAT" does not.
 
     Memory: ids, names and columns of the gallery, and no vectors.
 
@@ -196,7 +197,7 @@ class MilvusSearch:
         queries = Embeddings(np.arange(len(vectors)).astype(np.str_), vectors, self.gallery.model)
         for start in range(0, len(photos), _STREAMED_ROWS):
             some = photos[start : start + _STREAMED_ROWS]
-            ids, names = self.gallery.image_ids[some], self.gallery.identities[some]
+            ids, names = self.gallery.told(some)
             fetched = self.collection.vectors(self._keys[some], self.gallery.dimension)
             exact = ExactSearch(Embeddings(ids, fetched, self.gallery.model), names, n_threads=1)
             pairs = tuple((q, g[some]) for q, g in rule.differ), tuple((q, g[some]) for q, g in rule.agree)
@@ -208,11 +209,14 @@ class MilvusSearch:
         return places, scores
 
     def _wish(self, rule: Eligibility) -> str:
-        """An expression that every photo fulfils which agrees with the queries; empty where none is known."""
+        """An expression that every photo fulfils which may answer the queries; empty where none is known."""
         wishes = []
         for q, g in rule.agree:
             if q[0] >= 0:
                 wishes += self._values_of((g == q[0]) | (g < 0))
+        for q, g in rule.differ:
+            if q[0] >= 0 and (q == q[0]).all():
+                wishes += self._values_of(g != q[0])
         return " and ".join(dict.fromkeys(wishes))
 
     def _values_of(self, allowed: npt.NDArray[np.bool_]) -> list[str]:
@@ -221,15 +225,17 @@ class MilvusSearch:
         for name, (values, codes) in self._columns.items():
             of_value = np.zeros(len(values), dtype=bool)
             of_value[codes] = allowed
-            wanted = values[of_value].tolist()
-            if (
-                (of_value[codes] == allowed).all()
-                and len(wanted) <= _MOST_VALUES
-                and all(map(_PLAIN.fullmatch, wanted))
-            ):
-                listed = ", ".join(f'"{value}"' for value in wanted)
-                wishes.append(f"{name} in [{listed}]")
+            if (of_value[codes] == allowed).all() and not allowed.all():
+                wishes += _listed(name, "in", values[of_value]) + _listed(name, "not in", values[~of_value])
         return sorted(wishes, key=len)[:1]
+
+
+def _listed(column: str, how: str, values: Text) -> list[str]:
+    """The expression that a column has, or has not, one of these values; none where they cannot be sent."""
+    if len(values) > _MOST_VALUES or not all(map(_PLAIN.fullmatch, values.tolist())):
+        return []
+    wanted = ", ".join(f'"{value}"' for value in values.tolist())
+    return [f"{column} {how} [{wanted}]"]
 
 
 def _widenings(k: int, n_photos: int) -> list[int]:

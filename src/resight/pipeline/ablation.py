@@ -14,7 +14,8 @@ from resight.config import RerankRecipe
 from resight.core import Estimate
 from resight.decide import Goal
 from resight.pipeline.evaluate import Evaluation, judged_gallery, summed_up
-from resight.pipeline.methods import SCALE, Method, PlainMethod, RerankedMethod
+from resight.pipeline.fused_gallery import SCALE
+from resight.pipeline.methods import Method, PlainMethod, RerankedMethod
 from resight.pipeline.reranking import reranked_method
 from resight.pipeline.trials import PROTOCOLS, Setting
 from resight.search.gallery import SCALE as PLAIN_SCALE

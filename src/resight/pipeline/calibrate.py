@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from resight.config import RerankRecipe
 from resight.core import Catalogue, Embeddings, OperatingPoint
@@ -105,7 +106,9 @@ def fit(
 
 
 def _groups(searches: SelfSearch, gallery: Catalogue, per: str) -> Groups:
-    mated, non_mated = (
-        values_of(gallery.select(found.query_ids), per) for found in (searches.mated, searches.non_mated)
-    )
-    return Groups(per, mated, non_mated)
+    def values(query_ids: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
+        """What the column says of those that asked; nothing is known of strangers."""
+        found = dict(zip(gallery.image_ids.tolist(), values_of(gallery, per).tolist(), strict=True))
+        return np.array([found.get(image_id, "") for image_id in query_ids.tolist()], np.str_)
+
+    return Groups(per, values(searches.mated.query_ids), values(searches.non_mated.query_ids))

@@ -29,8 +29,9 @@ from resight.evaluate import (
     per_individual,
 )
 from resight.pipeline.bundles import model_of
+from resight.pipeline.fused_gallery import SCALE
 from resight.pipeline.gallery import encounter_notes, labelled_gallery, require_columns
-from resight.pipeline.methods import SCALE, Method, PlainMethod
+from resight.pipeline.methods import Method, PlainMethod
 from resight.pipeline.reranking import reranked_method
 from resight.pipeline.trials import PROTOCOLS, Setting, Trial
 from resight.pipeline.unseen import unseen_notes, unseen_photos

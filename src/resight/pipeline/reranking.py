@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from resight.evaluate import Searches
 from resight.pipeline.bundles import bundle_for
 from resight.pipeline.comparing import Comparer, shortlist
 from resight.pipeline.fit_evidence import FitEvidence, arrays_of
+from resight.pipeline.fused_gallery import SCALE, FusedGallery, fused_matches, model_of_scores, penalties_of
 from resight.pipeline.index import read_photos
-from resight.pipeline.methods import SCALE, FusedGallery, RerankedMethod, fused_matches
+from resight.pipeline.methods import RerankedMethod
 from resight.pipeline.scorers import Built, build_scorers
 from resight.pipeline.self_search import N_CANDIDATES
 from resight.pipeline.sides import Side
@@ -33,7 +34,7 @@ from resight.rerank.cohort import Cohort
 from resight.rerank.fusion import Fusion
 from resight.store import CatalogueStore
 
-__all__ = ["Compared", "Reranker", "distractor_vectors", "has_fusion", "keep_fusion", "reranked_method"]
+__all__ = ["Compared", "Reranker", "distractor_photos", "has_fusion", "keep_fusion", "reranked_method"]
 
 _FOLDER = "rerank"
 _FILE = "fusion.json"
@@ -61,19 +62,19 @@ def reranked_method(
         embeddings: their vectors.
         recipe: what is compared.
         distractors: folder of photos of nobody in the catalogue, in place of the recipe's own. A recipe
-            without a scorer of kind "cohort" gets one of the cosine.
+            that says nothing of what they are for gets a scorer of kind "cohort" of the cosine.
         unseen: (N,) the photos that the model never learned; default: as `unseen_photos` says.
 
     Raises:
         InputError: when there is no photo among the distractors, or a scorer lacks what it needs.
     """
-    recipe, cohort = _with_distractors(store, embeddings.model, recipe, distractors)
+    recipe, strangers = _with_distractors(store, embeddings.model, recipe, distractors)
     unseen = unseen_photos(store, catalogue, embeddings.model) if unseen is None else unseen
-    return RerankedMethod.of(recipe, catalogue, embeddings, store, cohort, unseen)
+    return RerankedMethod.of(recipe, catalogue, embeddings, store, strangers, unseen)
 
 
-def distractor_vectors(bundle: Bundle, folder: str | Path) -> Embeddings:
-    """The vectors of photos of nobody in the catalogue; those that cannot be read are passed over.
+def distractor_photos(bundle: Bundle, folder: str | Path) -> Side:
+    """Photos of nobody in the catalogue with their vectors; those that cannot be read are passed over.
 
     Raises:
         InputError: when none is left.
@@ -82,7 +83,7 @@ def distractor_vectors(bundle: Bundle, folder: str | Path) -> Embeddings:
     found = embed_all(photos, bundle).embeddings
     if not len(found):
         raise InputError(f"expected photos of nobody in the catalogue in {folder}, found none that can be read")
-    return found
+    return Side(photos.select(found.image_ids), found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +130,7 @@ class Reranker:
         gallery: the labelled photos and their vectors.
         background: those of them that keypoints are held against.
         cohort: vectors of photos of nobody in the catalogue.
+        penalties: what is taken off the log-odds of individuals that come first too often, by name.
     """
 
     recipe: RerankRecipe
@@ -136,6 +138,7 @@ class Reranker:
     gallery: Side
     background: Side
     cohort: Embeddings | None = None
+    penalties: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def open(cls, store: CatalogueStore, gallery: Catalogue, embeddings: Embeddings) -> Reranker:
@@ -151,6 +154,7 @@ class Reranker:
             fusion = Fusion.from_json(kept["fusion"])
             cohort = _read_cohort(store, kept["cohort"], embeddings.model) if kept["cohort"] is not None else None
             there = gallery.frame["image_id"].is_in(kept["background"]).to_numpy()
+            penalties = _checked_penalties(kept.get("penalties", {}))
         except _BROKEN as error:
             found = str(error).partition("\n")[0]
             raise StoreError(
@@ -158,12 +162,12 @@ class Reranker:
             ) from error
         rows = np.flatnonzero(there)
         background = Side(gallery.select(rows), embeddings.select(rows), store)
-        return cls(recipe, fusion, Side(gallery, embeddings, store), background, cohort)
+        return cls(recipe, fusion, Side(gallery, embeddings, store), background, cohort, penalties)
 
     @property
     def model(self) -> str:
         """The fingerprint of the scores."""
-        return f"{self.gallery.embeddings.model}+{self.fusion.model_id}"
+        return model_of_scores(self.gallery.embeddings.model, self.fusion, self.penalties)
 
     def evidence(self) -> FitEvidence | None:
         """What the gallery's own photos said when the fusion was fitted; None when that was not kept.
@@ -191,7 +195,7 @@ class Reranker:
         comparer = Comparer(self.recipe, build_scorers(self.recipe, self.built(asking)))
         self.fusion.require_models(comparer.models)
         pairs = comparer.compare(shortlist(asking, self.gallery, rule, self.recipe.shortlist.n_photos))
-        log_odds = self.fusion.log_odds(pairs)
+        log_odds = self.fusion.log_odds(pairs) - penalties_of(gallery, self.penalties)[pairs.photos]
         matches = fused_matches(pairs, log_odds, queries, gallery, self.recipe, self.model, k)
         named = _named(pairs, matches, gallery)
         return Compared(embeddings, matches, pairs.select(named), log_odds[named])
@@ -215,7 +219,7 @@ def keep_fusion(store: CatalogueStore, prepared: FusedGallery, searches: Searche
         StoreError: when the disk refuses.
     """
     folder, method, fusion = store.folder / _FOLDER, prepared.method, prepared.fusion
-    evidence = FitEvidence(searches, prepared.stated(), f"{method.embeddings.model}+{fusion.model_id}")
+    evidence = FitEvidence(searches, prepared.stated(), prepared.model)
     recipe = method.recipe.only(fusion.scorers)
     cohort = method.cohort if any(isinstance(one, CohortScorerOptions) for one in recipe.scorers) else None
     fields = {
@@ -225,6 +229,7 @@ def keep_fusion(store: CatalogueStore, prepared: FusedGallery, searches: Searche
         "fusion": fusion.to_json(),
         "background": method.background.catalogue.image_ids.tolist(),
         "cohort": None if cohort is None else _COHORT.format(Cohort(cohort).model[-17:-1]),
+        "penalties": prepared.penalties,
     }
     try:
         folder.mkdir(exist_ok=True)
@@ -286,6 +291,13 @@ def _read_cohort(store: CatalogueStore, name: str, model: str) -> Embeddings:
     return Embeddings(kept["image_ids"], kept["vectors"], model)
 
 
+def _checked_penalties(kept: Any) -> dict[str, float]:
+    penalties = {str(name): float(penalty) for name, penalty in kept.items()}
+    if not all(0 < penalty < np.inf for penalty in penalties.values()):
+        raise InputError("expected what is taken off individuals as numbers above 0, found others")
+    return penalties
+
+
 def _named(pairs: Pairs, matches: Matches, gallery: Catalogue) -> npt.NDArray[np.int64]:
     """Numbers of the pairs whose photo stands for a candidate."""
     places = pairs.queries * max(pairs.n_photos, 1) + pairs.photos
@@ -297,15 +309,15 @@ def _named(pairs: Pairs, matches: Matches, gallery: Catalogue) -> npt.NDArray[np
 
 def _with_distractors(
     store: CatalogueStore, model: str, recipe: RerankRecipe, distractors: str | Path | None
-) -> tuple[RerankRecipe, Embeddings | None]:
-    """The recipe with its cohort, and the vectors of that."""
+) -> tuple[RerankRecipe, Side | None]:
+    """The recipe with its cohort, and the photos of that."""
     folder = recipe.cohort.distractors if distractors is None else str(Path(distractors).resolve())
     if folder is None:
         return recipe, None
     scorers = recipe.scorers
-    if not any(isinstance(one, CohortScorerOptions) for one in scorers):
+    if not recipe.cohort.ask and not any(isinstance(one, CohortScorerOptions) for one in scorers):
         scorers = (*scorers, CohortScorerOptions())
     cohort = recipe.cohort.model_copy(update={"distractors": folder})
     recipe = RerankRecipe.model_validate(recipe.model_copy(update={"scorers": scorers, "cohort": cohort}))
     bundle = bundle_for(store, model.partition("@")[0] if model else None)
-    return recipe, distractor_vectors(bundle, folder)
+    return recipe, distractor_photos(bundle, folder)

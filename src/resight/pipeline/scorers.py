@@ -19,6 +19,8 @@ from resight.config import (
     LocalOptions,
     NaiveBayesOptions,
     RerankRecipe,
+    SegmentationOptions,
+    SuperglueOptions,
 )
 from resight.core import Catalogue, Eligibility, Embeddings
 from resight.embed import Bundle
@@ -139,6 +141,40 @@ def _local(options: LocalOptions, built: Built) -> NamedScorer:
     return NamedScorer(options.title, scorer, extractor.model_id)
 
 
+def _superglue(options: SuperglueOptions, built: Built) -> NamedScorer:
+    from resight.rerank.superglue import Superglue
+    from resight.rerank.superglue_scorer import SuperglueScorer
+
+    matcher = Superglue(
+        accept_licence=options.accept_licence,
+        model=options.model,
+        max_side_px=options.max_side_px,
+        min_confidence=options.min_confidence,
+    )
+    scorer = SuperglueScorer(
+        built.queries.catalogue,
+        built.gallery.catalogue,
+        matcher,
+        model=options.geometry,
+        tolerance_px=options.tolerance_px,
+        name=options.title,
+    )
+    return NamedScorer(options.title, scorer, matcher.model_id)
+
+
+def _segmentation(options: SegmentationOptions, built: Built) -> NamedScorer:
+    from resight.rerank.segmentation import SegmentationScorer, segmenter_of
+
+    if options.model is None:
+        raise InputError(
+            f"expected a  model  for the scorer '{options.title}', found none: name a bundle of kind 'segmentation', "
+            "or a network of the hub of transformers whose licence suits you"
+        )
+    segmenter = segmenter_of(options.model)
+    scorer = SegmentationScorer(built.queries.catalogue, segmenter, options.classes, options.title)
+    return NamedScorer(options.title, scorer, f"{segmenter.model_id} of {','.join(options.classes)}")
+
+
 def _hash(options: HashOptions, built: Built) -> NamedScorer:
     scorer = HashScorer(built.queries.hashes(), built.gallery.hashes()[:, 0], options.title)
     return NamedScorer(options.title, scorer, "phash")
@@ -185,6 +221,8 @@ _MAKERS: dict[type, Callable[[Any, Built], NamedScorer]] = {
     CosineOptions: _cosine,
     NaiveBayesOptions: _naive_bayes,
     LocalOptions: _local,
+    SuperglueOptions: _superglue,
+    SegmentationOptions: _segmentation,
     HashOptions: _hash,
     AgreementOptions: _agreement,
     DateOptions: _date,

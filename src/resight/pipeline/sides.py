@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,18 +63,36 @@ class Side:
         return self._local[extractor.model_id]
 
     def vectors(self, bundle: Bundle) -> Embeddings:
-        """The vectors of another model.
+        """The vectors of another model: those that the store keeps, and the rest made now.
 
         Raises:
             InputError: when a photo cannot be read any more.
         """
         if bundle.model_id not in self._vectors:
-            embedded = embed_all(self.catalogue, bundle)
-            if embedded.failures:
-                first = embedded.failures[0]
-                raise InputError(f"expected photos that can be read, found {first.path}: {first.reason}")
-            self._vectors[bundle.model_id] = embedded.embeddings
+            kept = self._kept(bundle.model_id)
+            there = np.isin(self.catalogue.image_ids, kept.image_ids if kept is not None else [])
+            if kept is not None and there.all():
+                found = kept
+            else:
+                found = self._embedded(bundle, ~there)
+                if kept is not None:
+                    vectors = np.concatenate([kept.vectors, found.vectors])
+                    found = Embeddings(np.concatenate([kept.image_ids, found.image_ids]), vectors, found.model)
+            self._vectors[bundle.model_id] = found.select(self.catalogue.image_ids)
         return self._vectors[bundle.model_id]
+
+    def _kept(self, model: str) -> Embeddings | None:
+        """The vectors of a model that the store keeps; None where it keeps none."""
+        if self.store is None or all(known.name != model for known in self.store.models()):
+            return None
+        return self.store.embeddings(model)
+
+    def _embedded(self, bundle: Bundle, lacking: npt.NDArray[np.bool_]) -> Embeddings:
+        embedded = embed_all(self.catalogue.select(lacking), bundle)
+        if embedded.failures:
+            first = embedded.failures[0]
+            raise InputError(f"expected photos that can be read, found {first.path}: {first.reason}")
+        return embedded.embeddings
 
     def hashes(self) -> npt.NDArray[np.uint64]:
         """(N, 8) perceptual hashes of every photo in all orientations, the upright one first.
@@ -94,13 +113,24 @@ class Side:
 
 
 def extractor_of(options: LocalOptions | NaiveBayesOptions) -> LocalExtractor:
-    """What finds the keypoints that a scorer asks for: a method by name, else a bundle by path."""
+    """What finds the keypoints that a scorer asks for: a method by name, else a bundle by path.
+
+    Raises:
+        UnknownNameError: when there is neither.
+        InputError: when a learned method is named without its bundle, or what lies there is no bundle.
+    """
     sizes: dict[str, Any] = {"max_side_px": options.max_side_px, "n_keypoints": options.n_keypoints}
     if Path(options.features).exists():
         from resight.rerank.learned import LearnedFeatures
 
         return LearnedFeatures(options.features, **sizes)
-    made: LocalExtractor = registry.get("local_features", options.features)(**sizes)
+    kind = registry.get("local_features", options.features)
+    if "bundle" in inspect.signature(kind).parameters:
+        raise InputError(
+            f"expected the path of a bundle of '{options.features}' keypoints, found the name alone: make one with "
+            "scripts/make_local_bundle.py and give its folder as  features"
+        )
+    made: LocalExtractor = kind(**sizes)
     return made
 
 

@@ -29,16 +29,22 @@ def _mean(values: Floats, starts: Rows) -> Floats:
     return answer
 
 
+def _sum(values: Floats, starts: Rows) -> Floats:
+    answer: Floats = np.add.reduceat(values, starts)
+    return answer
+
+
 def _any(values: Floats, starts: Rows) -> Floats:
     with np.errstate(divide="ignore"):  # a certain photo makes the individual certain
         answer: Floats = -np.expm1(np.add.reduceat(np.log1p(-values), starts))
     return answer
 
 
-_SCORED: dict[str, Callable[[Floats, Rows], Floats]] = {"best": _best, "mean": _mean, "any": _any}
+_SCORED: dict[str, Callable[[Floats, Rows], Floats]] = {"best": _best, "mean": _mean, "any": _any, "sum": _sum}
 
 HOW = tuple(_SCORED)
-"""How an individual is scored: by its best photo, the mean of its best m, or as seen on any of its best m."""
+"""How an individual is scored: by its best photo, the mean of its best m, as seen on any of its best m, or by the sum
+of their probabilities."""
 
 
 def identity_matches(
@@ -69,7 +75,8 @@ def identity_matches(
         query_ids: (Q,) ids of the queries.
         how: one of `HOW`. "any" is 1 − Π(1 − p) and takes probabilities; photos of one individual err
             together, so it is too sure by itself: let an operating point calibrate it.
-        m: photos of an individual that count at most, for "mean" and "any".
+            "sum" takes probabilities, too; with it, more photos that agree stand higher than one that is surer.
+        m: photos of an individual that count at most, for all but "best".
         k: candidates per query, at least 1.
         scale: what a score means.
         model: fingerprint of what made the scores.
@@ -212,7 +219,7 @@ def _checked_values(values: npt.ArrayLike, how: str, n: int) -> Floats:
         raise InputError(f"expected one value per pair, found shape {answer.shape} for {n} pairs")
     if np.isinf(answer).any():
         raise InputError("expected finite values, or NaN for a pair not compared, found an infinite one")
-    if how == "any" and ((answer < 0) | (answer > 1)).any():
+    if how in ("any", "sum") and ((answer < 0) | (answer > 1)).any():
         raise InputError("expected probabilities between 0 and 1, found another value")
     return answer
 

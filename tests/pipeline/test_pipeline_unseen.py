@@ -85,12 +85,12 @@ def test_what_is_weighed_is_fitted_on_their_pairs(known):
     recipe = RerankRecipe.parse("[[scorers]]\nkind = 'cosine'\n[shortlist]\nn_photos = 20")
     method = reranked_method(store, photos, vectors, recipe)
     prepared = method.prepare(np.arange(len(photos)), (), 0)
-    assert set(photos.column("part")[prepared.rows]) == {"kept"}
+    assert set(prepared.asking.column("part")) == {"kept"}
     assert set(prepared.self_search().non_mated_identities) == set(
         photos.column("identity")[photos.column("part") == "kept"]
     )
     part = np.flatnonzero(photos.column("part") == "learned")
-    assert len(method.prepare(part, (), 0).rows) == len(part)  # nobody else is there to ask
+    assert len(method.prepare(part, (), 0).asking) == len(part)  # nobody else is there to ask
 
 
 def test_the_same_as_a_search_by_hand(known):

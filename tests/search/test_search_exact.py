@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oracles.search import top
 from resight.core import Eligibility, Embeddings
 from resight.errors import InputError
-from resight.search import ExactSearch
+from resight.search import ExactSearch, threads
 from resight.search.gallery import SortedGallery
 from resight.search.scan import Budget
 from resight.search.threads import one_blas_thread
@@ -222,6 +222,7 @@ def test_searches_at_the_same_time_give_the_blas_threads_back():
             entered.set()
             leave.wait(10)
 
+    threads._controller.cache_clear()  # other tests may have loaded a library since it was looked up
     entered, leave = threading.Event(), threading.Event()
     other = threading.Thread(target=hold)
     with threadpoolctl.threadpool_limits(3, user_api="blas"):

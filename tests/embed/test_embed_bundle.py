@@ -298,6 +298,31 @@ def test_openvino_refuses_what_it_cannot_run(tmp_path):
         Bundle.load(copied(tmp_path / "c", dimension=64), engine="openvino")
 
 
+def test_a_gpu_that_is_not_there_is_told():
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("there may be a GPU")
+    with pytest.raises(InputError, match=r"an onnxruntime with CUDA .* found one for the processor only: .*-gpu"):
+        Bundle.load(DEFAULT_BUNDLE, engine="cuda")
+
+
+def test_a_gpu_that_does_not_start_is_told(monkeypatch):
+    import onnxruntime
+
+    there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+    started = onnxruntime.InferenceSession
+
+    def on_the_processor(graph, options, providers):
+        assert providers == ["CUDAExecutionProvider"]
+        return started(graph, options, providers=["CPUExecutionProvider"])  # as onnxruntime falls back
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_processor)
+    with pytest.raises(InputError, match=r"found one that does not start it \(it runs by CPUExecutionProvider\)"):
+        Bundle.load(DEFAULT_BUNDLE, engine="cuda")
+
+
 def test_an_absent_engine_names_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -201,6 +202,10 @@ class TestGoingOn:
         PartitionFolder(folder).plan(catalogue, 8)
         PartitionFolder(folder).count_try(partition)
 
+    def test_a_cluster_without_a_gpu_is_not_waited_for(self, catalogue, bundle, folder):
+        with pytest.raises(StoreError, match="expected a machine with a GPU in the Ray cluster, found none"):
+            list(RayEngine(gpus=1).embed(catalogue, bundle, folder))
+
     def test_one_run_at_a_time(self, catalogue, bundle, folder):
         with alone(folder, "lock", "embeds"), pytest.raises(InputError, match="another one that embeds in it"):
             next(iter(RayEngine().embed(catalogue, bundle, folder)))
@@ -221,6 +226,21 @@ def test_without_ray_it_is_told_before_any_work(monkeypatch):
         RayEngine()
 
 
+def test_where_nobody_listens_it_is_told_at_once(monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    told = f"expected Ray at '{address}', found: Connection refused"
+    with pytest.raises(StoreError, match=told), cluster.connected(address, 1):
+        pass
+
+
+def test_more_than_one_gpu_for_a_worker_is_refused():
+    with pytest.raises(ConfigError, match="expected gpus from 0 to 1 for each worker, found 2"):
+        RayEngine(gpus=2)
+
+
 @pytest.mark.parametrize("key", ["n_workers", "n_threads", "partition_size"])
 def test_a_number_below_one_is_refused(key):
     with pytest.raises(ConfigError, match=f"expected {key} of at least 1, found 0"):
@@ -231,6 +251,7 @@ def test_a_number_below_one_is_refused(key):
     ("words", "told"),
     [
         (["photos", "--workers", "2"], "expected --engine ray with --workers 2, found --engine local"),
+        (["photos", "--gpus", "1"], "expected --engine ray with --gpus 1, found --engine local"),
         (["s3://b/photos"], "expected --engine ray with the photos s3://b/photos, found --engine local"),
         (["s3://b/photos", "--engine", "ray", "--layout", "coco"], "found --layout coco"),
     ],

@@ -60,6 +60,7 @@ def index(
         str | None,
         typer.Option(envvar="RAY_ADDRESS", help="With ray: address of a cluster. Default: Ray on this machine only."),
     ] = None,
+    gpus: Annotated[float, typer.Option(min=0, max=1, help="With ray: GPUs of each worker, also a part of one.")] = 0.0,
     who: Who = "index",
     as_json: Json = False,
 ) -> None:
@@ -73,9 +74,11 @@ def index(
 
     wish: dict[str, Any] = {"labels": labels, "layout": layout, "model": model, "strict": strict, "who": who}
     if engine == "ray":
-        done = index_photos(_place(photos, labels, layout), catalogue, **wish, engine=_ray(workers, ray_address))
-    elif workers is not None or "://" in photos:
-        asked = f"the photos {photos}" if workers is None else f"--workers {workers}"
+        done = index_photos(_place(photos, labels, layout), catalogue, **wish, engine=_ray(workers, ray_address, gpus))
+    elif workers is not None or gpus or "://" in photos:
+        asked = (
+            f"--workers {workers}" if workers is not None else f"--gpus {gpus:g}" if gpus else f"the photos {photos}"
+        )
         raise InputError(f"expected --engine ray with {asked}, found --engine {engine}")
     else:
         done = index_photos(photos, catalogue, **wish)
@@ -83,10 +86,10 @@ def index(
     tell_next(done, catalogue, model)
 
 
-def _ray(n_workers: int | None, address: str | None) -> RayEngine:
+def _ray(n_workers: int | None, address: str | None, gpus: float) -> RayEngine:
     from resight.scale import RayEngine
 
-    return RayEngine(n_workers, address=address)
+    return RayEngine(n_workers, address=address, gpus=gpus)
 
 
 def _place(photos: str, labels: Path | None, layout: str) -> str | Catalogue:

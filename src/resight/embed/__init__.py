@@ -5,10 +5,10 @@ from resight.embed.adding import AddedBundle, add_bundle
 from resight.embed.bundle import (
     Bundle,
     BundleInfo,
-    Engine,
     describe,
     face_aligner,
 )
+from resight.embed.engines import Engine
 from resight.embed.extract import EmbeddedBatch, EmbeddingEngine, FileStat, embed_all, embed_photos
 from resight.embed.learned import Learned, learned_mark
 from resight.embed.linear_head import LinearHead, with_head

@@ -14,24 +14,23 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from resight.bundle_files import GRAPH, INFO, hash_of, read_graph, read_info
+from resight.embed.engines import ENGINES, Engine, Session
 from resight.embed.learned import Learned
 from resight.embed.places import DEFAULT_BUNDLE, bundle_path
-from resight.errors import ConfigError, InputError, MismatchError, MissingExtraError
+from resight.errors import ConfigError, InputError
 from resight.faces import ALIGNING, FaceAligner, FaceInfo, Faces, Prepared
 from resight.images import READING, ResizeMode, resize
 from resight.machine import usable_cores
 
 UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of a vector may be."""
-
-Engine = Literal["onnxruntime", "openvino"]
 
 _PREPROCESSING = ("input_side_px", "resize", "colour", "mean", "std")
 
@@ -110,12 +109,6 @@ class BundleInfo(BaseModel):
         return self.input_side_px if self.face is None else max(self.input_side_px, self.face.photo_side_px)
 
 
-class _Session(Protocol):
-    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """(B, 3, S, S) → (B, D); may be called from several threads at once."""
-        ...
-
-
 class Bundle:
     """A model that is ready to embed photos; made by `Bundle.load`.
 
@@ -127,7 +120,7 @@ class Bundle:
     """
 
     def __init__(
-        self, info: BundleInfo, session: _Session, threads: int, engine: Engine, aligner: FaceAligner | None = None
+        self, info: BundleInfo, session: Session, threads: int, engine: Engine, aligner: FaceAligner | None = None
     ) -> None:
         self._info = info
         self._session = session
@@ -144,7 +137,8 @@ class Bundle:
         Args:
             name_or_path: a name wins over a folder that is called the same; write `./name` to mean
                 the folder.
-            engine: "onnxruntime", or "openvino" with its numbers pinned to 32 bits.
+            engine: "onnxruntime", "openvino" with its numbers pinned to 32 bits, or "cuda", which is onnxruntime on an
+                NVIDIA GPU; vectors of two engines differ in their last bits.
             threads: photos that are embedded side by side; None means one per usable core.
 
         Raises:
@@ -163,8 +157,7 @@ class Bundle:
         place = bundle_path(name_or_path)
         info = _read_info(place)
         graph = read_graph(place, info.weights)
-        start = _onnxruntime if engine == "onnxruntime" else _openvino
-        bundle = cls(info, start(graph, info, place, n_threads), n_threads, engine, _aligner(info, place))
+        bundle = cls(info, ENGINES[engine](graph, info, place, n_threads), n_threads, engine, _aligner(info, place))
         bundle._refuse_odd_vectors(place)
         return bundle
 
@@ -320,63 +313,3 @@ def _known_keys(key: str) -> list[str]:
     model: type[BaseModel] = FaceInfo if key.startswith("face.") else BundleInfo
     last = key.rpartition(".")[2]
     return [] if last in model.model_fields else list(model.model_fields)
-
-
-def _onnxruntime(graph: bytes, info: BundleInfo, place: Path, threads: int) -> _Session:  # noqa: ARG001 - see _openvino
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # the photos run side by side, not their parts
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise InputError(f"{place}: onnxruntime cannot run this {GRAPH} ({str(error).splitlines()[0]})") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    _check_shapes(info, place, [list(one.shape) for one in inputs], [list(one.shape) for one in outputs])
-    name = inputs[0].name
-
-    def run(batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return np.asarray(session.run(None, {name: batch})[0], np.float32)
-
-    return run
-
-
-def _openvino(graph: bytes, info: BundleInfo, place: Path, threads: int) -> _Session:
-    try:
-        import openvino
-    except ImportError as error:
-        raise MissingExtraError("openvino", "openvino", "the engine 'openvino'") from error
-    core = openvino.Core()
-    # Left alone, OpenVINO computes in bfloat16 on some processors, and vectors would differ between machines.
-    pinned = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads}
-    try:
-        model = core.compile_model(core.read_model(graph), "CPU", pinned)
-    except Exception as error:
-        raise InputError(f"{place}: OpenVINO cannot run this {GRAPH} ({str(error).splitlines()[0]})") from error
-    _check_shapes(info, place, [_dimensions(one) for one in model.inputs], [_dimensions(one) for one in model.outputs])
-
-    def run(batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return np.array(model.create_infer_request().infer([batch])[0], np.float32)
-
-    return run
-
-
-def _dimensions(port: object) -> list[object]:
-    return [one.get_length() if one.is_static else "B" for one in port.partial_shape]  # type: ignore[attr-defined]
-
-
-def _check_shapes(info: BundleInfo, place: Path, inputs: list[list[object]], outputs: list[list[object]]) -> None:
-    side = info.input_side_px
-    fits = len(inputs) == len(outputs) == 1 and len(inputs[0]) == 4 and len(outputs[0]) == 2
-    # A size that the graph leaves open fits; that a picture goes through is tried afterwards.
-    stated = (3, side, side), (info.dimension,)
-    if not fits or not all(_agree(one[0][1:], wanted) for one, wanted in zip((inputs, outputs), stated, strict=True)):
-        raise MismatchError(
-            f"{place}: expected a graph from (B, 3, {side}, {side}) to (B, {info.dimension}) as {INFO} states, "
-            f"found one from {inputs} to {outputs}"
-        )
-
-
-def _agree(found: list[object], stated: tuple[int, ...]) -> bool:
-    return all(not isinstance(a, int) or a == b for a, b in zip(found, stated, strict=True))

@@ -45,6 +45,7 @@ class RayEngine:
             machine, listening on loopback only, for as long as the run. Photos and catalogue must be reached by all
             workers under the same paths, and resight must be installed there.
         partition_size: photos of a partition, at most.
+        gpus: of a worker, 0 for none; a part lets several workers share one. Bundles then run by the engine "cuda".
 
     Raises:
         ConfigError: when a number is not positive.
@@ -55,6 +56,7 @@ class RayEngine:
     n_threads: int | None = None
     address: str | None = None
     partition_size: int = 256
+    gpus: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the numbers, and that Ray is there."""
@@ -62,6 +64,8 @@ class RayEngine:
             number = getattr(self, key)
             if number is not None and number < 1:
                 raise ConfigError(f"expected {key} of at least 1, found {number}", key=key)
+        if not 0 <= self.gpus <= 1:
+            raise ConfigError(f"expected gpus from 0 to 1 for each worker, found {self.gpus:g}", key="gpus")
         require_ray()
 
     def embed(self, photos: Catalogue, bundle: Path, folder: Path, *, strict: bool = False) -> Iterator[EmbeddedBatch]:
@@ -105,14 +109,16 @@ class RayEngine:
             return
         n_workers = min(self.n_workers or usable_cores(), len(partitions))
         n_threads = self.n_threads or max(1, usable_cores() // n_workers)
-        with connected(self.address, n_workers * n_threads) as data:
-            arguments = str(bundle.resolve()), str(files.folder), n_threads
+        with connected(self.address, n_workers * n_threads, self.gpus) as data:
+            engine = "cuda" if self.gpus else "onnxruntime"
+            arguments = str(bundle.resolve()), str(files.folder), n_threads, engine
             rows = [{"partition": one.to_text()} for one in partitions]
             dataset = _dataset(data, rows).map(
                 EmbedPartition,
                 fn_constructor_args=arguments,
                 compute=data.ActorPoolStrategy(size=n_workers, max_tasks_in_flight_per_actor=_N_IN_HAND),
                 num_cpus=n_threads,
+                num_gpus=self.gpus,
             )
             try:
                 for _ in dataset.iter_rows():

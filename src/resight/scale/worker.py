@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.embed import Bundle, EmbeddedBatch, embed_all
+from resight.embed import Bundle, EmbeddedBatch, Engine, embed_all
 from resight.scale.partitions import Partition, PartitionFolder
 from resight.scale.remote import fetch
 
@@ -18,13 +18,14 @@ class EmbedPartition:
         bundle: folder or zip of the bundle, which the worker can reach.
         folder: of the partitions, which it can reach too.
         n_threads: photos that it embeds side by side.
+        engine: what runs the bundle.
 
     Raises:
         InputError: when what lies there is not a bundle.
     """
 
-    def __init__(self, bundle: str, folder: str, n_threads: int) -> None:
-        self._bundle = Bundle.load(Path(bundle), threads=n_threads)
+    def __init__(self, bundle: str, folder: str, n_threads: int, engine: Engine = "onnxruntime") -> None:
+        self._bundle = Bundle.load(Path(bundle), threads=n_threads, engine=engine)
         self._partitions = PartitionFolder(Path(folder))
 
     def __call__(self, row: dict[str, str]) -> dict[str, str]:

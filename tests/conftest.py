@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
+
+from postgres_server import running_server
 
 # Every run tries the same examples; HYPOTHESIS_PROFILE=default looks for new ones.
 settings.register_profile("repeatable", derandomize=True)
@@ -35,3 +39,21 @@ def real_photos() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real photos: {folder} is not there (set RESIGHT_DATA to the folder that holds them)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a database on a PostgreSQL server that runs for these tests; they fail without PostgreSQL."""
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres(postgres_server) -> str:
+    """The same, with nothing in it but the empty tables of a catalogue, if there was one before."""
+    engine = sa.create_engine(postgres_server, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        tables = sorted(set(sa.inspect(connection).get_table_names()) - {"migrations"})
+        if tables:
+            connection.execute(sa.text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"))
+    return postgres_server

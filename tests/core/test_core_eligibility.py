@@ -134,3 +134,14 @@ def test_codes_are_frozen_copies():
     assert rule.allowed(0).tolist() == [False, True]
     with pytest.raises(ValueError, match="read-only"):
         rule.differ[0][1][0] = 5
+
+
+def test_a_rejected_individual_does_not_answer_and_nobody_else_is_kept_away():
+    queries, names = np.array(["a", "b", "c"]), ["Nala", "Simba", "Nala", "Kiara"]
+    rejections = {"b": ("Simba", "Gone", "Nala"), "c": ("Kiara",), "elsewhere": ("Nala",)}
+    rule = Eligibility(differ=(([0, 1, 2], [0, -1, -1, -1]),)).barring(queries, names, rejections)
+    told = [[names[row] for row in np.flatnonzero(rule.allowed(query))] for query in range(3)]
+    assert told == [["Simba", "Nala", "Kiara"], ["Kiara"], ["Nala", "Simba", "Nala"]]
+    nobody = Eligibility()
+    assert nobody.barring(queries, names, {"elsewhere": ("Nala",), "a": ()}) is nobody
+    assert nobody.barring(queries, names, {"a": ("Gone",)}).differ == ()

@@ -13,6 +13,7 @@ from resight.decide.constraints import Blocks
 from resight.pipeline.group_constraints import constraints_of
 from resight.pipeline.group_trials import GroupRules, enough_to_try, trials
 from resight.pipeline.pair_evidence import by_cosine, log_odds_curve, neighbour_pairs
+from resight.store import Denials
 
 
 def catalogue(**columns):
@@ -59,8 +60,13 @@ class TestConstraints:
 
     def test_a_rejection_keeps_a_photo_from_a_name(self):
         photos = catalogue(identity=["Ann", None, "Ann"])
-        told = constraints_of(photos, rejections={"p1": ("Ann", "Gone"), "elsewhere": ("Ann",)})
+        told = constraints_of(photos, denials=Denials({"p1": ("Ann", "Gone"), "elsewhere": ("Ann",)}))
         assert told.apart == ((1, 0),)
+
+    def test_photos_said_to_be_different_are_kept_apart_until_they_bear_one_name(self):
+        photos = catalogue(identity=["Ann", None, "Ann", None])
+        denials = Denials(pairs=(("p1", "p3"), ("p3", "p0"), ("p0", "p2"), ("p1", "elsewhere")))
+        assert constraints_of(photos, denials=denials).apart == ((1, 3), (3, 0))
 
 
 class TestPairs:

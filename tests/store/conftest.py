@@ -19,8 +19,22 @@ def empty_catalogue(tmp_path_factory) -> Path:
     return folder
 
 
+ON_BOTH = {"catalogue", "contradictions", "derived_vectors", "duplicate_records", "journal", "judgements", "vectors"}
+"""The files whose tests run on SQLite and on a PostgreSQL server alike."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test of these files a store of either kind."""
+    about = metafunc.module.__name__.rpartition("test_store_")[2]
+    if "store" in metafunc.fixturenames and about in ON_BOTH:
+        metafunc.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def store(tmp_path, empty_catalogue) -> CatalogueStore:
+def store(request, tmp_path, empty_catalogue, monkeypatch) -> CatalogueStore:
+    if getattr(request, "param", "sqlite") == "postgresql":
+        monkeypatch.setenv("RESIGHT_DATABASE", request.getfixturevalue("postgres"))
+        return CatalogueStore.create(tmp_path / "catalogue")
     shutil.copytree(empty_catalogue, tmp_path / "catalogue")
     return CatalogueStore.open(tmp_path / "catalogue", timeout_s=5)
 

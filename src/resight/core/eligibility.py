@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,30 @@ class Eligibility:
             tuple(_codes(queries, gallery, name) for name in differ),
             tuple(_codes(queries, gallery, name) for name in agree),
         )
+
+    def barring(
+        self, query_ids: npt.NDArray[np.str_], identities: npt.ArrayLike, rejections: Mapping[str, Sequence[str]]
+    ) -> Eligibility:
+        """The same rule, by which no individual answers a query that was said not to show it.
+
+        Each rejection of the query that has most of them adds a pair to `differ`.
+
+        Args:
+            query_ids: (Q,) image ids of the queries.
+            identities: (G,) text, the individual on each photo of the gallery.
+            rejections: image id to the individuals that the photo was said not to show; others may be named, too.
+        """
+        rows = [(row, rejections[one]) for row, one in enumerate(query_ids.tolist()) if rejections.get(one)]
+        if not rows:
+            return self
+        names, theirs = np.unique(np.asarray(identities, dtype=np.str_), return_inverse=True)
+        code_of = {name: code for code, name in enumerate(names.tolist())}
+        known = [(row, [code_of[name] for name in rejected if name in code_of]) for row, rejected in rows]
+        barred = np.full((max(len(codes) for _, codes in known), len(query_ids)), -1, dtype=np.int64)
+        for row, codes in known:
+            barred[: len(codes), row] = codes
+        there = _frozen_codes(theirs.reshape(-1))
+        return Eligibility((*self.differ, *((one, there) for one in barred)), self.agree)
 
     def select(self, queries: npt.NDArray[np.int64] | slice) -> Eligibility:
         """The same rule for some of the queries."""

@@ -8,10 +8,12 @@ from typing import Any
 
 from resight import registry
 from resight.core import Catalogue
+from resight.datasets.capture_history import CaptureHistoryExport
 from resight.errors import InputError
 from resight.protocols import Export
 from resight.store import CatalogueStore
 
+HISTORY = "capture-history"
 _OF_THE_STORE = "content"
 
 
@@ -39,7 +41,13 @@ class Exported:
 
 
 def export_catalogue(
-    catalogue: str | Path | Catalogue, format_name: str, out: str | Path, *, overwrite: bool = False
+    catalogue: str | Path | Catalogue,
+    format_name: str,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    occasions: str | None = None,
+    group: str | None = None,
 ) -> Exported:
     """Write a catalogue, with all edits of names, in the format of another system.
 
@@ -48,16 +56,19 @@ def export_catalogue(
 
     Args:
         catalogue: one on disk, or the rows themselves.
-        format_name: "csv", "wildlife", "coco", "wildbook", "camtrap", or that of a plug-in.
+        format_name: "csv", "wildlife", "coco", "wildbook", "camtrap", or that of a plug-in; or "capture-history", which
+            is not read again: who was met on which occasion, as `CaptureHistoryExport` says.
         out: the file, or the folder for "camtrap".
         overwrite: replace what is there.
+        occasions: of capture histories: "day", "month" (as None), "year" or "encounter".
+        group: of capture histories: column whose value is an individual's group.
 
     Raises:
-        UnknownNameError: when there is no such format.
+        UnknownNameError: when there is no such format, kind of occasion or column.
         InputError: when the catalogue is empty, something is there already, or the disk refuses.
         StoreError: when there is no catalogue.
     """
-    export: Export = registry.get("exports", format_name)()
+    export = _export(format_name, occasions, group)
     rows = catalogue if isinstance(catalogue, Catalogue) else CatalogueStore.open(catalogue).catalogue()
     if not len(rows):
         raise InputError(f"expected photos in the catalogue {catalogue}, found none: index some first")
@@ -65,9 +76,18 @@ def export_catalogue(
     _refuse_existing(place, is_folder=not export.suffix, overwrite=overwrite)
     rows = Catalogue(rows.frame.drop(_OF_THE_STORE, strict=False), rows.root)
     notes = export.write(rows, place)
-    if rows.root.is_dir():
+    if rows.root.is_dir() and format_name != HISTORY:
         notes = (*notes, f"read it again with  resight index {rows.root} --labels {place}")
     return Exported(format_name, str(place), len(rows), rows.n_identities, notes)
+
+
+def _export(format_name: str, occasions: str | None, group: str | None) -> Export:
+    if format_name == HISTORY:
+        return CaptureHistoryExport(occasions or "month", group)
+    if occasions is not None or group is not None:
+        raise InputError(f"expected occasions and groups of {HISTORY} only, found them with {format_name}")
+    export: Export = registry.get("exports", format_name)()
+    return export
 
 
 def _refuse_existing(out: Path, *, is_folder: bool, overwrite: bool) -> None:

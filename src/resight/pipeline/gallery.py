@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,26 @@ def labelled_gallery(store: CatalogueStore, model: str) -> tuple[Catalogue, Embe
             "(a folder per individual, or a table with a column 'identity')"
         )
     return gallery, embeddings.select(gallery.image_ids)
+
+
+def rejections_by_content(store: CatalogueStore) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The individuals that photos of a catalogue were said not to show, by image id and content of the file.
+
+    The content is asked for since another folder may call another photo the same.
+    """
+    rejections = store.rejections()
+    if not rejections:
+        return {}
+    rows = store.catalogue().frame.filter(pl.col("image_id").is_in(list(rejections)) & pl.col("content").is_not_null())
+    return {(image_id, content): rejections[image_id] for image_id, content in rows["image_id", "content"].iter_rows()}
+
+
+def rejections_of(queries: Catalogue, rejections: Mapping[tuple[str, str], Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Image id to the individuals that a query was said not to show, for those that are photos of the catalogue."""
+    if not rejections or "content" not in queries.frame.columns:
+        return {}
+    keys = zip(queries.image_ids.tolist(), queries.column("content"), strict=True)
+    return {key[0]: rejections[key] for key in keys if key in rejections}
 
 
 def encounter_notes(gallery: Catalogue) -> tuple[str, ...]:

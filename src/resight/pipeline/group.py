@@ -20,7 +20,7 @@ from resight.pipeline.gallery import encounter_notes, require_columns
 from resight.pipeline.group_trials import GroupRules, GroupTrial, enough_to_try, line_among, log_odds_of, trials
 from resight.pipeline.pair_evidence import PairEvidence, log_odds_curve
 from resight.pipeline.proposals import Grouping
-from resight.store import CatalogueStore
+from resight.store import CatalogueStore, Denials
 
 _N_TRIALS = 12
 _USUAL_PROBABILITY = 0.5
@@ -73,19 +73,20 @@ def group_catalogue(
     if one_per_encounter:
         require_columns(photos, ["encounter"])
     # What contradicts itself is refused before anything dear is done.
-    anchored_blocks(rules.constraints(photos, store.rejections()), photos.column("identity"))
+    denials = store.denials()
+    anchored_blocks(rules.constraints(photos, denials), photos.column("identity"))
     pairs = rules.pairs(photos, embeddings)
     said = evidence(photos, embeddings, pairs, rules.same)
     chosen, tried = _chosen(photos, embeddings, rules, said, min_probability, seed)
     line = line_among(chosen, _share_labelled(photos)) if said.calibrated else chosen
-    groups = rules.groups(photos, pairs, said, line, store.rejections())
+    groups = rules.groups(photos, pairs, said, line, denials)
     if tried:
         groups = _with_confidence(groups, tried, photos)
         unlabelled = photos.frame["identity"].is_null().to_numpy()
         n_named = int((unlabelled & groups.is_known).sum())
         count = counted_by_trials(groups.n_new, int(unlabelled.sum()), n_named, [one.tally for one in tried])
     else:
-        count = _disturbed(photos, pairs, said, rules, line, groups.n_new, seed)
+        count = _disturbed(photos, pairs, said, rules, denials, line, groups.n_new, seed)
     notes = (*said.notes, *encounter_notes(photos), *_notes(bool(tried), left_out))
     return Grouping(Path(folder), photos, groups, count, chosen, bool(tried), left_out, made_by, notes)
 
@@ -142,10 +143,17 @@ def _logit(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _disturbed(
-    photos: Catalogue, pairs: Pairs, said: PairEvidence, rules: GroupRules, line: float, n_found: int, seed: int
+    photos: Catalogue,
+    pairs: Pairs,
+    said: PairEvidence,
+    rules: GroupRules,
+    denials: Denials,
+    line: float,
+    n_found: int,
+    seed: int,
 ) -> Estimate:
     """The number of groups, with how far it moves when the log-odds are disturbed; known individuals apart."""
-    constraints = rules.constraints(photos)
+    constraints = rules.constraints(photos, denials)
     shift, n = log_odds_of(line), int(photos.frame["identity"].is_null().sum())
     absent = min(0.0, said.absent - shift)
     noisy = counted_by_noise(pairs, said.log_odds - shift, constraints, absent=absent, linkage=rules.linkage, seed=seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from resight.core import Catalogue
 from resight.decide.constraints import Constraints
+from resight.store import Denials
 
 _CONTENT = "content"
 Values = npt.NDArray[Any]
@@ -20,7 +21,7 @@ def constraints_of(
     *,
     same: Sequence[str] = (),
     one_per_encounter: bool = False,
-    rejections: Mapping[str, Sequence[str]] | None = None,
+    denials: Denials | None = None,
 ) -> Constraints:
     """The constraints that a catalogue's columns make.
 
@@ -31,7 +32,8 @@ def constraints_of(
         photos: N photos; an identity that is null is not known.
         same: columns in which photos must agree to be matched (side).
         one_per_encounter: whether the user says that an encounter shows one individual.
-        rejections: image id to the individuals that it was said not to show.
+        denials: what the photos were said not to show. Two photos that bear one name in spite of it are no constraint:
+            the name is the later word, and `CatalogueStore.contradictions` lists them.
     """
     names, parts = photos.column("identity"), _parts(photos)
     one = {"file": _without_disputed(parts, names)}
@@ -44,7 +46,7 @@ def constraints_of(
         differ={"file": _boxes_of_one_file(parts)},
         agree={"species": photos.column("species")},
         sides=sides,
-        apart=_rejected(photos, names, rejections or {}),
+        apart=[] if denials is None else _denied(photos, names, denials),
     )
 
 
@@ -82,17 +84,21 @@ def _boxes_of_one_file(parts: Values) -> Values:
     return _objects(answer)
 
 
-def _rejected(photos: Catalogue, names: Values, rejections: Mapping[str, Sequence[str]]) -> list[tuple[int, int]]:
+def _denied(photos: Catalogue, names: Values, denials: Denials) -> list[tuple[int, int]]:
+    """Pairs of rows that show two individuals."""
+    row_of = {image_id: row for row, image_id in enumerate(photos.image_ids.tolist())}
     first_of: dict[str, int] = {}
     for row, name in enumerate(names):
         if name is not None:
             first_of.setdefault(name, row)
-    return [
-        (row, first_of[name])
-        for row, image_id in enumerate(photos.image_ids.tolist())
-        for name in rejections.get(image_id, ())
-        if name in first_of
+    rejected = [
+        (row_of[image_id], first_of[name])
+        for image_id, rejections in denials.rejections.items()
+        for name in rejections
+        if image_id in row_of and name in first_of
     ]
+    pairs = [(row_of[one], row_of[other]) for one, other in denials.pairs if one in row_of and other in row_of]
+    return rejected + [(one, other) for one, other in pairs if names[one] is None or names[one] != names[other]]
 
 
 def _objects(values: Any) -> Values:

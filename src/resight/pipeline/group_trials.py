@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from resight.errors import InputError
 from resight.evaluate.clustering import cluster_scores
 from resight.pipeline.group_constraints import constraints_of
 from resight.pipeline.pair_evidence import Evidence, PairEvidence, by_cosine, neighbour_pairs
+from resight.store import Denials
 
 PROBABILITIES = (0.5, 0.35, 0.25, 0.15, 0.1, 0.06, 0.04, 0.025, 0.015)
 """The least mean probabilities of a group among which the trials choose."""
@@ -52,9 +53,9 @@ class GroupRules:
             photos, embeddings, self.n_neighbours, self.same, other_encounters=self.one_per_encounter
         )
 
-    def constraints(self, photos: Catalogue, rejections: Mapping[str, Sequence[str]] | None = None) -> Constraints:
+    def constraints(self, photos: Catalogue, denials: Denials | None = None) -> Constraints:
         """What is known of the photos before any are compared."""
-        return constraints_of(photos, same=self.same, one_per_encounter=self.one_per_encounter, rejections=rejections)
+        return constraints_of(photos, same=self.same, one_per_encounter=self.one_per_encounter, denials=denials)
 
     def groups(
         self,
@@ -62,10 +63,10 @@ class GroupRules:
         pairs: Pairs,
         said: PairEvidence,
         min_probability: float,
-        rejections: Mapping[str, Sequence[str]] | None = None,
+        denials: Denials | None = None,
     ) -> Groups:
         """Group photos whose pairs were judged."""
-        constraints = self.constraints(photos, rejections)
+        constraints = self.constraints(photos, denials)
         names = photos.column("identity")
         line = log_odds_of(min_probability)
         absent = min(0.0, said.absent - line)

@@ -18,7 +18,7 @@ from resight.embed import Bundle, Failure, Remark, embed_all
 from resight.errors import InputError, MismatchError, NotFittedError
 from resight.pipeline.bundles import bundle_for, external_model_of
 from resight.pipeline.codes import codes_folder
-from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery
+from resight.pipeline.gallery import fingerprint, groups_of, labelled_gallery, rejections_by_content, rejections_of
 from resight.pipeline.milvus import search_in_milvus
 from resight.pipeline.reranking import Compared, Reranker, has_fusion
 from resight.pipeline.self_search import N_CANDIDATES, who_may_answer
@@ -86,6 +86,8 @@ class Identifier:
         unseen: (N,) the photos of the gallery that the model never learned; None when it learned none of them.
         searcher: of the same gallery; by default one that fits its size.
         codes: folder of the codes of a large gallery, as `resight index` keeps them; None for none.
+        rejections: by image id and content of a photo, the individuals that it was said not to show, as
+            `rejections_by_content` gives them; they are not offered to it.
 
     Raises:
         InputError: when the gallery and its vectors do not fit each other.
@@ -108,6 +110,7 @@ class Identifier:
         unseen: np.ndarray | None = None,
         searcher: Searcher | None = None,
         codes: Path | None = None,
+        rejections: Mapping[tuple[str, str], Sequence[str]] | None = None,
     ) -> None:
         if bundle is not None:
             embeddings.require_same_model(bundle.model_id)
@@ -125,6 +128,7 @@ class Identifier:
         self.point = point
         self.reranker = reranker
         self.unseen = unseen
+        self.rejections = rejections or {}
         if searcher is None:
             searcher, self.searched_by = choose(embeddings, gallery.column("identity").astype(np.str_), codes=codes)
         else:
@@ -170,7 +174,8 @@ class Identifier:
         unseen = unseen_photos(store, gallery, embeddings.model)
         searcher = None if milvus is None else search_in_milvus(gallery, embeddings, milvus, collection)
         codes = None if searcher is not None else codes_folder(store, embeddings.model)
-        return cls(gallery, embeddings, bundle, point, reranker, unseen, searcher, codes)
+        rejections = rejections_by_content(store)
+        return cls(gallery, embeddings, bundle, point, reranker, unseen, searcher, codes, rejections)
 
     def identify(
         self,
@@ -250,7 +255,8 @@ class Identifier:
         return self._searched(queries, embeddings, k)[0]
 
     def _searched(self, queries: Catalogue, embeddings: Embeddings, k: int) -> tuple[Matches, Compared | None]:
-        rule = who_may_answer(queries, self.gallery, same=self.point.same, differ=_DIFFER)
+        rejected = rejections_of(queries, self.rejections)
+        rule = who_may_answer(queries, self.gallery, same=self.point.same, differ=_DIFFER, rejections=rejected)
         if self.reranker is None:
             return self.searcher.search(embeddings, k, rule), None
         compared = self.reranker.compare(queries, embeddings, rule, k)

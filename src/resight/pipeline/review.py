@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from resight.core import Estimate, Judgement
+from resight.core import Embeddings, Estimate, Judgement
 from resight.errors import InputError, NotFittedError, UnknownNameError
 from resight.pipeline.bundles import model_of
 from resight.pipeline.review_board import Board, Query
@@ -392,3 +392,7 @@ class ReviewDesk:
         ids = state.board.photos.image_ids[ranking.rows].tolist()
         undecided = np.array([image_id not in state.names.settled for image_id in ids], bool)
         return expected_wrong(ranking.p_wrong[undecided])
+
+    def empty_vectors(self) -> Embeddings:
+        """No vector of the desk's model: what a photo has that cannot be read."""
+        return self._state.board.embeddings.select(np.zeros(0, np.int64))

@@ -97,7 +97,6 @@ def rank_photos(board: Board, names: Names, point: OperatingPoint | None, max_se
             names.number, rows, named, np.where(named, 0.0, 1.0), np.full(len(rows), math.nan), empty, False, n_left_out
         )
     matches = _searched(board, names, rows, gallery, point)
-    matches = _without(matches, board, names, rows)
     of_candidates, of_new = probabilities(matches, point)
     teaches, p_wrong = _weighed(of_candidates, of_new, matches, names, rows, point)
     teaches[~named] *= _settles(board, rows[~named], matches.best_scores[~named])
@@ -146,26 +145,13 @@ def _searched(
     asking, answering = photos.select(rows), photos.select(gallery)
     called = np.array([names.name(row) for row in gallery], np.str_)
     searcher, _ = choose(_vectors(board, gallery), called, n_queries=len(rows))
-    rule = who_may_answer(asking, answering, same=point.same)
+    rejections = {str(one): names.labels[str(one)].rejected for one in asking.image_ids}
+    rule = who_may_answer(asking, answering, same=point.same, rejections=rejections)
     return searcher.search(_vectors(board, rows), max(N_CANDIDATES, point.n_weighed), rule)
 
 
 def _vectors(board: Board, rows: npt.NDArray[np.int64]) -> Embeddings:
     return board.embeddings.select(np.array([board.place_of[row] for row in rows.tolist()], np.int64))
-
-
-def _without(matches: Matches, board: Board, names: Names, rows: npt.NDArray[np.int64]) -> Matches:
-    """The same without individuals that a photo was said not to show."""
-    scores, ids, called = matches.scores.copy(), matches.gallery_ids.copy(), matches.identities.copy()
-    for place, row in enumerate(rows.tolist()):
-        rejected = names.labels[str(board.photos.image_ids[row])].rejected
-        if rejected:
-            keep = ~np.isin(called[place], np.array(rejected, np.str_))
-            order = np.argsort(~keep, kind="stable")
-            scores[place], ids[place], called[place] = scores[place][order], ids[place][order], called[place][order]
-            gone = np.arange(len(keep)) >= keep.sum()
-            scores[place][gone], ids[place][gone], called[place][gone] = np.nan, "", ""
-    return Matches(matches.query_ids, ids, called, scores, matches.scale, matches.model, matches.n_gallery)
 
 
 def _weighed(

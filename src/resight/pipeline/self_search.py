@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +61,9 @@ def self_search(
 ) -> SelfSearch:
     """Search a labelled gallery with its own photos, with and without their individual.
 
-    A photo never answers for itself, for a copy of its file, nor for its encounter.
+    A photo never answers for itself, for a copy of its file, nor for its encounter. What reviewers rejected does
+    answer: the figures are promises for photos that no reviewer has looked at, and what was rejected are just the
+    look-alikes that such photos meet.
 
     Args:
         gallery: labelled photos.
@@ -88,16 +90,32 @@ def self_search(
 
 
 def who_may_answer(
-    queries: Catalogue, gallery: Catalogue, *, same: Sequence[str] = (), differ: Sequence[str] = SAME_PHOTO
+    queries: Catalogue,
+    gallery: Catalogue,
+    *,
+    same: Sequence[str] = (),
+    differ: Sequence[str] = SAME_PHOTO,
+    rejections: Mapping[str, Sequence[str]] | None = None,
 ) -> Eligibility:
-    """The rule over the columns that both catalogues have."""
+    """The rule over the columns that both catalogues have.
+
+    Args:
+        queries: who asks.
+        gallery: who answers; labelled, where there are rejections.
+        same: columns in which the two must agree.
+        differ: columns in which they must differ.
+        rejections: image id of a query to the individuals that it was said not to show; they do not answer it.
+    """
     both = set(queries.frame.columns) & set(gallery.frame.columns)
-    return Eligibility.of(
+    rule = Eligibility.of(
         queries,
         gallery,
         differ=[name for name in differ if name in both],
         agree=[name for name in same if name in both],
     )
+    if not rejections:
+        return rule
+    return rule.barring(queries.image_ids, gallery.column("identity").astype(np.str_), rejections)
 
 
 def has_mate(queries: Catalogue, gallery: Catalogue, rule: Eligibility) -> npt.NDArray[np.bool_]:

@@ -1,8 +1,10 @@
 """The catalogue on disk: a database that is the truth, a journal of every change, vectors in plain files."""
 
 from resight.store.batches import Batch
+from resight.store.contradictions import Contradiction
 from resight.store.derived_sets import DerivedSet, DerivedSets
 from resight.store.duplicate_records import DuplicateRecords, ToldApart
+from resight.store.editable import Denials
 from resight.store.embedded import FailedPhoto, KnownModel
 from resight.store.intake import Registered
 from resight.store.journal import JournalEntry
@@ -13,6 +15,8 @@ from resight.store.store import CatalogueStore
 __all__ = [
     "Batch",
     "CatalogueStore",
+    "Contradiction",
+    "Denials",
     "DerivedSet",
     "DerivedSets",
     "DuplicateRecords",

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from resight.errors import StoreError
+from resight.errors import MissingExtraError, StoreError
 from resight.store import schema
 
 FILE = "catalogue.db"
@@ -48,7 +48,9 @@ class Database:
         self.timeout_s = timeout_s
         self.read_only = read_only
         is_file = server.get_backend_name() == "sqlite" and server.database and not server.host
-        self._engine = _file(Path(str(server.database)), timeout_s, read_only=read_only) if is_file else _server(server)
+        self._engine = (
+            _file(Path(str(server.database)), timeout_s, read_only=read_only) if is_file else _server(server, timeout_s)
+        )
         self._bring_up_to_date()
 
     @contextmanager
@@ -168,16 +170,19 @@ def _parsed(url: str) -> sa.URL:
         raise StoreError(f"expected the URL of a database, such as postgresql+psycopg://host/name: {error}") from error
 
 
-def _server(url: sa.URL) -> sa.Engine:
+def _server(url: sa.URL, timeout_s: float) -> sa.Engine:
     try:
         engine = sa.create_engine(url, poolclass=NullPool)
-    except (sa.exc.ArgumentError, ImportError) as error:
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "serve", f"a catalogue at {url!r}") from error
+    except sa.exc.ArgumentError as error:
         raise StoreError(f"expected a database that can be reached at {url!r}, found: {error}") from error
     if engine.dialect.name == "postgresql":
-        sa.event.listen(engine, "begin", _lock_server)
+
+        def lock(connection: sa.Connection) -> None:
+            if connection.get_execution_options().get("writes"):
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(timeout_s * 1000))}")
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SERVER_LOCK)))
+
+        sa.event.listen(engine, "begin", lock)
     return engine
-
-
-def _lock_server(connection: sa.Connection) -> None:
-    if connection.get_execution_options().get("writes"):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SERVER_LOCK)))

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from resight.core import Judgement
 from resight.store import edits, journal, labels, versions
+from resight.store.contradictions import Contradiction, contradictions, last_words
 from resight.store.database import Database
 from resight.store.journal import JournalEntry
 from resight.store.labels import Label
 
-__all__ = ["Editable"]
+__all__ = ["Denials", "Editable"]
 
 Seen = Mapping[str, int]
 """By image id, the number of the last journal row of a photo that the author of a change saw; 0 for none."""
+
+
+@dataclass(frozen=True)
+class Denials:
+    """What photos were said not to show: constraints for grouping and search.
+
+    Args:
+        rejections: image id to the individuals that the photo was said not to show.
+        pairs: image ids of two photos that were said to show two individuals.
+    """
+
+    rejections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 class Editable:
@@ -151,6 +166,20 @@ class Editable:
         """The judgements that stand, oldest first; `Judgement.from_json(entry.detail)` gives each back."""
         with self._database.reading() as connection:
             return [entry for entry in journal.entries(connection, journal.JUDGE) if entry.undone_by is None]
+
+    def contradictions(self) -> list[Contradiction]:
+        """Photos said to be different that bear one name now, and photos said to be the same that bear two."""
+        with self._database.reading() as connection:
+            names = {image_id: label.identity for image_id, label in labels.of_all(connection).items()}
+            return contradictions(journal.entries(connection), names)
+
+    def denials(self) -> Denials:
+        """The individuals that photos were said not to show, and the pairs of photos said to show two."""
+        with self._database.reading() as connection:
+            words = last_words(journal.entries(connection, journal.JUDGE))
+            apart = [one.detail for one in words if one.detail["says"] == "different"]
+            pairs = tuple((str(one["image_id"]), str(one["candidate_id"])) for one in apart)
+            return Denials(labels.all_rejected(connection), pairs)
 
     def log(self, *, after: int = 0) -> list[JournalEntry]:
         """The journal, oldest first; of it what came after an entry."""

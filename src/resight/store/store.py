@@ -59,13 +59,14 @@ class CatalogueStore(Editable):
         Args:
             folder: where to make it.
             url: a database server to keep the tables in instead of `catalogue.db`, such as
-                "postgresql+psycopg://user@host/name"; one database per catalogue.
+                "postgresql+psycopg://user@host/name"; one database per catalogue. None takes what the
+                environment says in RESIGHT_DATABASE.
             timeout_s: how long to wait for another process that writes.
 
         Raises:
             StoreError: when the folder holds something, or cannot be written to.
         """
-        place = Path(folder)
+        place, url = Path(folder), _server(url)
         try:
             place.mkdir(parents=True, exist_ok=True)
             found = sorted(one.name for one in place.iterdir())
@@ -94,7 +95,7 @@ class CatalogueStore(Editable):
         Raises:
             StoreError: when there is none, or it is locked, broken, or made by a newer version.
         """
-        place = Path(folder)
+        place, url = Path(folder), _server(url)
         if url is None and not (place / FILE).is_file():
             raise StoreError(
                 f"expected a catalogue in {place}, found no {FILE}: make one with  "
@@ -110,7 +111,7 @@ class CatalogueStore(Editable):
         Raises:
             StoreError: as `create` and `open`.
         """
-        place = Path(folder)
+        place, url = Path(folder), _server(url)
         if (place / FILE).is_file() or (url is not None and place.is_dir()):
             return cls.open(place, url=url, timeout_s=timeout_s)
         try:
@@ -316,3 +317,8 @@ class CatalogueStore(Editable):
             if rows is not None and not rows.is_sound():
                 _LOG.warning("the vectors of model %s are broken or of another catalogue: made anew", model)
                 batches.drop(connection, model, self._vectors)
+
+
+def _server(url: str | None) -> str | None:
+    """The URL of a database server that the caller or else the environment names; None for a file."""
+    return os.environ.get("RESIGHT_DATABASE") or None if url is None else url

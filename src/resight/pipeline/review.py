@@ -284,15 +284,15 @@ class ReviewDesk:
         return replace(state.facts(state.board.row(image_id)), version=version)
 
     def photo_file(self, image_id: str) -> tuple[Path, tuple[float, ...] | None]:
-        """The file of a photo and the box on it; the file lies in the folder that was indexed.
+        """The file of a photo and the box on it; the file lies in a folder that was indexed.
 
         Raises:
-            UnknownNameError: when there is no such photo, or its file leads out of the folder.
+            UnknownNameError: when there is no such photo, or its file is a link that leads out of these folders.
         """
         board = self._state.board
         row = board.row(image_id)
-        root, path = board.photos.root.resolve(), board.photos.photo(row).resolve()
-        if not path.is_relative_to(root):
+        path = board.photos.photo(row).resolve()
+        if not any(path.is_relative_to(folder.resolve()) for folder in self.store.folders()):
             raise UnknownNameError("photo", image_id, ())
         box = board.photos.frame["box"][row]
         return path, None if box is None else tuple(box)

@@ -22,9 +22,9 @@ import polars as pl
 
 from resight.core import Catalogue
 from resight.embed import EmbeddedBatch, Failure
-from resight.errors import ResightError, StoreError, UnknownNameError
+from resight.errors import ImageError, ResightError, StoreError, UnknownNameError
 from resight.pipeline.review import ReviewDesk
-from resight.serve.work import Died, Workers
+from resight.serve.work import Workers
 
 __all__ = ["Job", "Jobs", "safe_name"]
 
@@ -159,7 +159,7 @@ class Jobs:
                 self._do(job)
             except ResightError as error:
                 self._write(replace(self.get(job_id), state="failed", reason=str(error)))
-            except Exception:
+            except Exception:  # noqa: BLE001  the thread lives on for the next job
                 _LOG.exception("job %s failed", job_id)
                 self._write(replace(self.get(job_id), state="failed", reason="the service failed; its log says more"))
 
@@ -186,15 +186,13 @@ class Jobs:
     def _embedded(self, root: Path, row: dict[str, Any]) -> EmbeddedBatch:
         try:
             return self._workers.embed(root, row, patient=True)
-        except Died as error:
+        except ImageError as error:
             nothing = self._desk.empty_vectors()
             return EmbeddedBatch(nothing, {}, {}, (Failure(row["image_id"], row["path"], error.reason),))
 
     def _all_photos(self) -> Catalogue:
         """The photos of all jobs: registering a folder means all that is in it."""
-        rows = [
-            {"image_id": _image_id(path), "path": path, **job.columns} for job in self.all() for path in job.photos
-        ]
+        rows = [{"image_id": _image_id(path), "path": path, **job.columns} for job in self.all() for path in job.photos]
         frame = pl.DataFrame(rows, infer_schema_length=None)
         return Catalogue(frame, self._desk.store.folder / _PHOTOS)
 

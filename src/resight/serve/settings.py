@@ -20,6 +20,7 @@ class Settings:
         who: the name in the journal of whoever comes by the one-time link.
         max_file_bytes: size of one photo that is sent in.
         max_pixels: width times height of one.
+        max_upload_bytes: size of all photos of one request.
         max_files: photos of one request.
         max_body_bytes: size of any request but those that send photos.
         n_workers: processes that decode and embed.
@@ -40,6 +41,7 @@ class Settings:
     who: str = "reviewer"
     max_file_bytes: int = 50_000_000
     max_pixels: int = 100_000_000
+    max_upload_bytes: int = 4_000_000_000
     max_files: int = 2_000
     max_body_bytes: int = 1_000_000
     n_workers: int = 1

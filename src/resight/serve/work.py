@@ -18,13 +18,9 @@ from resight.serve.problems import Problem
 if TYPE_CHECKING:
     from resight.embed import EmbeddedBatch
 
-__all__ = ["Died", "Workers"]
+__all__ = ["Workers"]
 
 _STOP_S = 5.0
-
-
-class Died(ImageError):
-    """A worker died of a photo, or did not come back from it in time."""
 
 
 class Workers:
@@ -59,7 +55,7 @@ class Workers:
             patient: wait however many wait already, as work in the background does.
 
         Raises:
-            Died: when the worker died of it.
+            ImageError: when the worker died of it, or did not come back in time.
             Problem: 503 when too many wait.
         """
         found: EmbeddedBatch = self._run("embed", (str(folder), row), row["path"], patient=patient)
@@ -69,7 +65,7 @@ class Workers:
         """A photo as a small JPEG.
 
         Raises:
-            ImageError: when it cannot be read.
+            ImageError: when it cannot be read, or the worker died of it.
             Problem: 503 when too many wait.
         """
         told: bytes = self._run("picture", (str(path), side_px, box), path.name)
@@ -98,7 +94,7 @@ class Workers:
                 worker = _Worker(*self._options)
                 self.n_restarts += 1
                 reason = "reading it took too long" if late else "reading it broke the process that did"
-                raise Died(path, reason) from error
+                raise ImageError(path, reason) from error
             finally:
                 self._free.put(worker)
         finally:

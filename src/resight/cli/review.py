@@ -1,0 +1,79 @@
+"""The review page and its REST API."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resight.cli.options import Folder, Model
+from resight.errors import InputError, MissingExtraError
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def review(
+    catalogue: Folder,
+    host: Annotated[str, typer.Option(help="Address to answer on; another than loopback needs tokens or users.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    token_file: Annotated[Path | None, typer.Option(help="File of lines name:token, for programs.")] = None,
+    users: Annotated[Path | None, typer.Option(help="File of users and the hashes of their passwords.")] = None,
+    add_user: Annotated[str | None, typer.Option(help="Ask for a password, write this user into --users, end.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", help="Further name of this machine in addresses; may be repeated.")
+    ] = None,
+    who: Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Your name in the journal.")] = "reviewer",
+    database: Annotated[
+        str | None,
+        typer.Option(envvar="RESIGHT_DATABASE", help="URL of the server that keeps the tables, if one does."),
+    ] = None,
+    model: Model = None,
+    n_workers: Annotated[int, typer.Option(min=1, help="Processes that decode and embed photos.")] = 1,
+    rate_per_s: Annotated[float, typer.Option(min=0.1, help="Requests per second of one user or address.")] = 50.0,
+) -> None:
+    """Open the page on which a person decides who is on the photos, until Ctrl-C.
+
+    It answers on this machine alone, to whoever opens the link that it prints: the link works once.
+
+    Example:  resight review --catalogue mine
+
+    Example:  resight review --catalogue mine --host 0.0.0.0 --port 8000 --name fluke.local --users users.txt
+    """
+    try:
+        from resight.serve.app import create_service
+        from resight.serve.run import listening, serve
+        from resight.serve.settings import Settings
+        from resight.serve.users import add_user as write_user
+        from resight.serve.users import read_tokens, read_users
+    except ImportError as error:
+        raise MissingExtraError(str(error.name or "fastapi"), "serve", "the review page") from error
+    if add_user is not None:
+        if users is None:
+            raise InputError("expected --users FILE beside --add-user, found none")
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        write_user(users, add_user, password)
+        return
+    is_local = host in _LOOPBACK
+    if not is_local and token_file is None and users is None:
+        raise InputError(f"expected --users or --token-file with --host {host}, found neither: others could come in")
+    hosts = (*Settings().hosts, host.lower(), socket.gethostname().lower(), *(one.lower() for one in name or ()))
+    settings = Settings(
+        hosts=hosts,
+        who=who,
+        n_workers=n_workers,
+        rate_per_s=rate_per_s,
+        burst=int(4 * rate_per_s) + 1,
+        tokens={} if token_file is None else read_tokens(token_file),
+        users={} if users is None else read_users(users),
+    )
+    one_time = secrets.token_urlsafe(24) if is_local and users is None else None
+    where = listening(host, port)
+    service = create_service(catalogue, settings, one_time=one_time, model=model, url=database)
+    shown = f"[{host}]" if ":" in host else host
+    path = "login" if one_time is None else f"enter?token={one_time}"
+    serve(service, where, lambda: typer.echo(f"http://{shown}:{where.getsockname()[1]}/{path}"))

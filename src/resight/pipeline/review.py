@@ -29,12 +29,16 @@ from resight.pipeline.review_nouns import (
 )
 from resight.pipeline.review_queue import Ranking, expected_wrong, is_open, rank_photos
 from resight.pipeline.review_state import State
+from resight.pipeline.self_search import MAX_SEARCHES
 from resight.store import CatalogueStore, JournalEntry
 
 __all__ = ["ReviewDesk"]
 
 _AT_ONCE = 20_000_000_000
 """Products that ranking the photos anew may take while a reviewer waits: about a second of one core."""
+_AT_MOST = 200_000_000_000
+"""Products of a ranking: ten times as many. Of more photos some are drawn, those without a name first."""
+_SEARCHES_AT_LEAST = 200
 
 
 class ReviewDesk:
@@ -368,7 +372,9 @@ class ReviewDesk:
         return ranking
 
     def _rank(self, state: State) -> Ranking:
-        ranking = rank_photos(state.board, state.names, state.point)
+        per_search = max(state.board.embeddings.vectors.size, 1)
+        n_searches = min(MAX_SEARCHES, max(_AT_MOST // per_search, _SEARCHES_AT_LEAST))
+        ranking = rank_photos(state.board, state.names, state.point, n_searches)
         with self._lock:
             if self._state.board is state.board:
                 self._ranking = ranking

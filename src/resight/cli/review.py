@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import secrets
 import socket
 from pathlib import Path
@@ -44,26 +45,20 @@ def review(
 
     Example:  resight review --catalogue mine --host 0.0.0.0 --port 8000 --name fluke.local --users users.txt
     """
-    try:
-        from resight.serve.app import create_service
-        from resight.serve.run import listening, serve
-        from resight.serve.settings import Settings
-        from resight.serve.users import add_user as write_user
-        from resight.serve.users import read_tokens, read_users
-    except ImportError as error:
-        raise MissingExtraError(str(error.name or "fastapi"), "serve", "the review page") from error
+    _require_extra()
     if add_user is not None:
-        if users is None:
-            raise InputError("expected --users FILE beside --add-user, found none")
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        write_user(users, add_user, password)
+        _write_user(users, add_user)
         return
     is_local = host in _LOOPBACK
     if not is_local and token_file is None and users is None:
         raise InputError(f"expected --users or --token-file with --host {host}, found neither: others could come in")
-    hosts = (*Settings().hosts, host.lower(), socket.gethostname().lower(), *(one.lower() for one in name or ()))
+    from resight.serve.app import create_service
+    from resight.serve.run import listening, serve
+    from resight.serve.settings import Settings
+    from resight.serve.users import read_tokens, read_users
+
     settings = Settings(
-        hosts=hosts,
+        hosts=(*Settings().hosts, *(one.lower() for one in (host, socket.gethostname(), *(name or ())))),
         who=who,
         n_workers=n_workers,
         rate_per_s=rate_per_s,
@@ -72,8 +67,22 @@ def review(
         users={} if users is None else read_users(users),
     )
     one_time = secrets.token_urlsafe(24) if is_local and users is None else None
-    where = listening(host, port)
     service = create_service(catalogue, settings, one_time=one_time, model=model, url=database)
-    shown = f"[{host}]" if ":" in host else host
-    path = "login" if one_time is None else f"enter?token={one_time}"
-    serve(service, where, lambda: typer.echo(f"http://{shown}:{where.getsockname()[1]}/{path}"))
+    with listening(host, port) as where:
+        path = "login" if one_time is None else f"enter?token={one_time}"
+        shown = f"[{host}]" if ":" in host else host
+        serve(service, where, lambda: typer.echo(f"http://{shown}:{where.getsockname()[1]}/{path}"))
+
+
+def _require_extra() -> None:
+    for package in ("fastapi", "prometheus_client", "python_multipart", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, "serve", "the review page")
+
+
+def _write_user(users: Path | None, name: str) -> None:
+    from resight.serve.users import add_user
+
+    if users is None:
+        raise InputError("expected --users FILE beside --add-user, found none")
+    add_user(users, name, typer.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from resight.core import Embeddings, Estimate, Judgement
+from resight.core import Embeddings, Judgement
 from resight.errors import InputError, NotFittedError, UnknownNameError
 from resight.pipeline.bundles import model_of
 from resight.pipeline.review_board import Board, Query
@@ -27,7 +27,7 @@ from resight.pipeline.review_nouns import (
     Queue,
     QueueItem,
 )
-from resight.pipeline.review_queue import Ranking, expected_wrong, is_open, rank_photos
+from resight.pipeline.review_queue import Ranking, expected_wrong, is_open, is_settled, rank_photos
 from resight.pipeline.review_state import State
 from resight.pipeline.self_search import MAX_SEARCHES
 from resight.store import CatalogueStore, JournalEntry
@@ -127,7 +127,13 @@ class ReviewDesk:
             notes.append("The catalogue is not calibrated, so photos wait in their own order: run  resight calibrate .")
         if ranking.n_left_out:
             notes.append(f"{ranking.n_left_out} photos were not looked at: there are too many.")
-        return Queue(items, len(order), self._remaining(state, ranking), ranking.as_of, tuple(notes))
+        return Queue(
+            items,
+            len(order),
+            expected_wrong(ranking.p_wrong[~is_settled(ranking, board, state.names)]),
+            ranking.as_of,
+            tuple(notes),
+        )
 
     def skip(self, image_id: str, *, who: str) -> None:
         """Let a photo come last in a reviewer's queue, until the desk is opened again.
@@ -303,12 +309,7 @@ class ReviewDesk:
 
     def filters(self) -> dict[str, list[str]]:
         """The columns to filter by, each with its values: of a date, the months; of a column of too many, none."""
-        board, found = self._state.board, {}
-        for column in board.columns:
-            texts = board.text(column)
-            values = sorted({text[:7] for text in texts} if column == "date" else set(texts.tolist()))
-            found[column] = [str(value) for value in values if value][:500]
-        return found
+        return self._state.board.filters()
 
     def dashboard(self) -> Dashboard:
         """How far the catalogue is."""
@@ -330,6 +331,10 @@ class ReviewDesk:
         with self._lock:
             self._state, self._ranking = state, None
         return len(state.board.embeddings) - before
+
+    def empty_vectors(self) -> Embeddings:
+        """No vector of the desk's model: what a photo has that cannot be read."""
+        return self._state.board.embeddings.select(np.zeros(0, np.int64))
 
     # How that is known
 
@@ -392,13 +397,3 @@ class ReviewDesk:
             str(ranking.best[number]) or None,
             image_id in skipped,
         )
-
-    def _remaining(self, state: State, ranking: Ranking) -> Estimate:
-        """Of the photos that no person decided on."""
-        ids = state.board.photos.image_ids[ranking.rows].tolist()
-        undecided = np.array([image_id not in state.names.settled for image_id in ids], bool)
-        return expected_wrong(ranking.p_wrong[undecided])
-
-    def empty_vectors(self) -> Embeddings:
-        """No vector of the desk's model: what a photo has that cannot be read."""
-        return self._state.board.embeddings.select(np.zeros(0, np.int64))

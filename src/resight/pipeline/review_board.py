@@ -27,6 +27,8 @@ Mask = npt.NDArray[np.bool_]
 
 _KNOWN_APART = ("image_id", "path", "identity", "box", "content")
 """Columns that are no facts for a reader, or stand elsewhere."""
+_MONTH = len("2024-05")
+_N_VALUES = 500
 _BY_START = ("date",)
 """Columns of which a filter gives the beginning: 2024, 2024-05."""
 _GATHERING = 4
@@ -113,6 +115,15 @@ class Board:
         """What the columns say of a photo."""
         told = {name: str(self._texts[name][row]) for name in self.columns}
         return {name: value for name, value in told.items() if value}
+
+    def filters(self) -> dict[str, list[str]]:
+        """The columns to filter by, each with up to 500 of its values: of a date, the months."""
+        found = {}
+        for column in self.columns:
+            texts = self._texts[column].tolist()
+            values = sorted({text[:_MONTH] for text in texts} if column in _BY_START else set(texts))
+            found[column] = [value for value in values if value][:_N_VALUES]
+        return found
 
     def chosen(self, wanted: Mapping[str, str]) -> Mask:
         """(N,) whether a photo passes a filter: column to value; of a date, its beginning.

@@ -28,7 +28,7 @@ from resight.pipeline.review_names import Names
 from resight.pipeline.self_search import MAX_SEARCHES, N_CANDIDATES, drawn_rows, who_may_answer
 from resight.search import choose
 
-__all__ = ["Ranking", "expected_wrong", "is_open", "rank_photos", "wrong_names"]
+__all__ = ["Ranking", "expected_wrong", "is_open", "is_settled", "rank_photos", "wrong_names"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -201,6 +201,11 @@ def is_open(ranking: Ranking, board: Board, names: Names) -> npt.NDArray[np.bool
     labels = [names.labels[image_id] for image_id in ids]
     as_ranked = ranking.named == (names.codes[ranking.rows] >= 0)
     said = np.array([one.poor or bool(one.unsure) for one in labels], bool)
-    settled = np.array([image_id in names.settled for image_id in ids], bool)
     doubtful = ~ranking.named | (ranking.p_wrong >= _DOUBTFUL)
-    return np.asarray(doubtful & as_ranked & ~said & ~settled)
+    return np.asarray(doubtful & as_ranked & ~said & ~is_settled(ranking, board, names))
+
+
+def is_settled(ranking: Ranking, board: Board, names: Names) -> npt.NDArray[np.bool_]:
+    """(W,) whether the name of a photo is a person's word by now."""
+    ids = board.photos.image_ids[ranking.rows].tolist()
+    return np.array([image_id in names.settled for image_id in ids], bool)

@@ -16,26 +16,35 @@ from resight.errors import InputError, MissingExtraError
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+Host = Annotated[str, typer.Option(help="Address to answer on; another than loopback needs tokens or users.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File of lines name:token, for programs.")]
+Users = Annotated[Path | None, typer.Option(help="File of users and the hashes of their passwords.")]
+AddUser = Annotated[str | None, typer.Option(help="Ask for a password, write this user into --users, end.")]
+Name = Annotated[
+    list[str] | None, typer.Option("--name", help="Further name of this machine in addresses; may be repeated.")
+]
+Reviewer = Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Your name in the journal.")]
+Url = Annotated[
+    str | None, typer.Option(envvar="RESIGHT_DATABASE", help="URL of the server that keeps the tables, if one does.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that decode and embed photos.")]
+Rate = Annotated[float, typer.Option(min=0.1, help="Requests per second of one user or address.")]
+
+
 def review(
     catalogue: Folder,
-    host: Annotated[str, typer.Option(help="Address to answer on; another than loopback needs tokens or users.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    token_file: Annotated[Path | None, typer.Option(help="File of lines name:token, for programs.")] = None,
-    users: Annotated[Path | None, typer.Option(help="File of users and the hashes of their passwords.")] = None,
-    add_user: Annotated[str | None, typer.Option(help="Ask for a password, write this user into --users, end.")] = None,
-    name: Annotated[
-        list[str] | None, typer.Option("--name", help="Further name of this machine in addresses; may be repeated.")
-    ] = None,
-    who: Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Your name in the journal.")] = "reviewer",
-    database: Annotated[
-        str | None,
-        typer.Option(envvar="RESIGHT_DATABASE", help="URL of the server that keeps the tables, if one does."),
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    token_file: TokenFile = None,
+    users: Users = None,
+    add_user: AddUser = None,
+    name: Name = None,
+    who: Reviewer = "reviewer",
+    database: Url = None,
     model: Model = None,
-    n_workers: Annotated[int, typer.Option(min=1, help="Processes that decode and embed photos.")] = 1,
-    rate_per_s: Annotated[float, typer.Option(min=0.1, help="Requests per second of one user or address.")] = 50.0,
+    n_workers: Workers = 1,
+    rate_per_s: Rate = 50.0,
 ) -> None:
     """Open the page on which a person decides who is on the photos, until Ctrl-C.
 

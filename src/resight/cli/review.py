@@ -58,9 +58,7 @@ def review(
     if add_user is not None:
         _write_user(users, add_user)
         return
-    is_local = host in _LOOPBACK
-    if not is_local and token_file is None and users is None:
-        raise InputError(f"expected --users or --token-file with --host {host}, found neither: others could come in")
+    _refuse_open_door(host, token_file, users)
     from resight.serve.app import create_service
     from resight.serve.run import listening, serve
     from resight.serve.settings import Settings
@@ -75,12 +73,17 @@ def review(
         tokens={} if token_file is None else read_tokens(token_file),
         users={} if users is None else read_users(users),
     )
-    one_time = secrets.token_urlsafe(24) if is_local and users is None else None
+    one_time = secrets.token_urlsafe(24) if host in _LOOPBACK and users is None else None
     service = create_service(catalogue, settings, one_time=one_time, model=model, url=database)
     with listening(host, port) as where:
         path = "login" if one_time is None else f"enter?token={one_time}"
         shown = f"[{host}]" if ":" in host else host
         serve(service, where, lambda: typer.echo(f"http://{shown}:{where.getsockname()[1]}/{path}"))
+
+
+def _refuse_open_door(host: str, token_file: Path | None, users: Path | None) -> None:
+    if host not in _LOOPBACK and token_file is None and users is None:
+        raise InputError(f"expected --users or --token-file with --host {host}, found neither: others could come in")
 
 
 def _require_extra() -> None:

@@ -31,6 +31,8 @@ _MONTH = len("2024-05")
 _N_VALUES = 500
 _BY_START = ("date",)
 """Columns of which a filter gives the beginning: 2024, 2024-05."""
+_NOBODY = -2
+"""What a text is called that no photo bears."""
 _GATHERING = 4
 """How many times dearer it is to gather a vector than to compare with it."""
 
@@ -155,10 +157,11 @@ class Board:
         mask = self.chosen(wanted) & (names.codes >= 0)
         if query.without:
             mask &= ~np.isin(names.codes, names.code_set(query.without))
-        for column, texts in self._ruling.items():
+        for column, (codes, code_of) in self._ruling_codes.items():
             value = query.known.get(column) or ""
             if value:
-                mask &= (texts != value) if column in SAME_PHOTO else (texts == value) | (texts == "")
+                code = code_of.get(value, _NOBODY)
+                mask &= (codes != code) if column in SAME_PHOTO else (codes == code) | (codes < 0)
         if query.row is not None:
             mask[query.row] = False
         return mask
@@ -211,6 +214,16 @@ class Board:
         """The columns that say who may answer whom; the image id rules by the row."""
         there = [name for name in (*SAME_PHOTO[1:], *self.same) if name in self.photos.frame.columns]
         return {name: self._as_text(name) for name in there}
+
+    @cached_property
+    def _ruling_codes(self) -> dict[str, tuple[Rows, dict[str, int]]]:
+        """The same as numbers, −1 for nothing said, and the number of each text: quick to compare."""
+        found = {}
+        for name, texts in self._ruling.items():
+            values, codes = np.unique(texts, return_inverse=True)
+            said = np.where(texts == "", -1, codes).astype(np.int64)
+            found[name] = (said, {str(value): code for code, value in enumerate(values)})
+        return found
 
     def _as_text(self, name: str) -> npt.NDArray[np.str_]:
         return self.photos.frame[name].cast(pl.String).fill_null("").to_numpy().astype(np.str_)

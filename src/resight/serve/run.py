@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 
 from resight.errors import InputError
+from resight.search.threads import one_blas_thread
 from resight.serve.app import create_app
 from resight.serve.parts import Service
 
@@ -62,4 +63,5 @@ def serve(service: Service, where: socket.socket, ready: Callable[[], None] = la
         limit_concurrency=8 * service.settings.n_requests,
     )
     ready()
-    _Server(config, service).run(sockets=[where])
+    with one_blas_thread():  # requests share the cores among them
+        _Server(config, service).run(sockets=[where])

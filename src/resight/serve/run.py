@@ -39,6 +39,7 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
+        found.listen()  # who opens the link at once waits, and is not refused
     except OSError as error:
         found.close()
         raise InputError(f"expected a free address, found {host}:{port}: {error.strerror or error}") from error

@@ -28,6 +28,7 @@ from resight.cli import (
     milvus,
     models,
     prepare,
+    review,
     score,
     split,
     track,
@@ -82,6 +83,7 @@ for _verb in (
     forge.forge,
     tune.tune,
     track.track,
+    review.review,
 ):
     app.command()(_verb)
 app.add_typer(catalogue.app, name="catalogue")

@@ -183,10 +183,15 @@ class Editable:
             pairs = tuple((str(one["image_id"]), str(one["candidate_id"])) for one in apart)
             return Denials(labels.all_rejected(connection), pairs)
 
-    def log(self) -> list[JournalEntry]:
-        """The journal, oldest first."""
+    def log(self, *, after: int = 0) -> list[JournalEntry]:
+        """The journal, oldest first; of it what came after an entry."""
         with self._database.reading() as connection:
-            return journal.entries(connection)
+            return journal.entries(connection, after=after)
+
+    def last_entry(self) -> int:
+        """The number of the last journal row, 0 for none."""
+        with self._database.reading() as connection:
+            return journal.last_number(connection)
 
 
 def _listed(names: Sequence[str]) -> list[str]:

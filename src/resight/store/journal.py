@@ -120,12 +120,17 @@ def append(
     return JournalEntry(number, at, who, verb, detail, before, after, undoes)
 
 
-def entries(connection: sa.Connection, verb: str | None = None) -> list[JournalEntry]:
-    """All changes, or those of one verb, oldest first."""
-    undone_by = _standing_undos(_undoes(connection))
-    rows = sa.select(journal).order_by(journal.c.number)
-    found = connection.execute(rows if verb is None else rows.where(journal.c.verb == verb))
-    return [_entry(row, undone_by.get(row.number)) for row in found]
+def entries(connection: sa.Connection, verb: str | None = None, *, after: int = 0) -> list[JournalEntry]:
+    """All changes, or those of one verb, or those after an entry, oldest first."""
+    query = sa.select(journal).where(journal.c.number > after).order_by(journal.c.number)
+    rows = connection.execute(query if verb is None else query.where(journal.c.verb == verb)).all()
+    undone_by = _standing_undos(_undoes(connection)) if rows else {}
+    return [_entry(row, undone_by.get(row.number)) for row in rows]
+
+
+def last_number(connection: sa.Connection) -> int:
+    """The number of the last entry, 0 for an empty journal."""
+    return int(connection.scalar(sa.select(sa.func.max(journal.c.number))) or 0)
 
 
 def entry(connection: sa.Connection, number: int) -> JournalEntry:

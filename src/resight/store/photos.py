@@ -49,6 +49,11 @@ def load(connection: sa.Connection, otherwise: Path) -> Catalogue:
     return Catalogue(frame.with_columns(extras.decode(connection, columns["extra"])).with_columns(content), root)
 
 
+def folders(connection: sa.Connection) -> list[Path]:
+    """The folders that photos were indexed from, in the order in which they came."""
+    return [Path(folder) for folder in connection.scalars(sa.select(roots.c.folder).order_by(roots.c.root_id))]
+
+
 def photo_ids(connection: sa.Connection, image_ids: Sequence[str]) -> dict[str, int]:
     """The database's number of each of these photos, removed ones too, by image id.
 

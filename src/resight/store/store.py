@@ -159,6 +159,11 @@ class CatalogueStore(Editable):
         with self._database.reading() as connection:
             return photos.load(connection, self.folder)
 
+    def folders(self) -> list[Path]:
+        """The folders that photos were indexed from."""
+        with self._database.reading() as connection:
+            return photos.folders(connection)
+
     # Vectors
 
     def pending(self, model: str, *, retry_failed: bool = False) -> Catalogue:

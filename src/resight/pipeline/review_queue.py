@@ -1,0 +1,211 @@
+"""The order of review: what a decision would teach most, and how much is wrong as long as nobody looks.
+
+What a decision teaches is the doubt that it ends, times the photos that it may settle: the entropy of the calibrated
+probabilities of who is on the photo, in bits, times one more than the number of waiting photos that are more like it
+than like anybody with a name. This is the "information density" of Settles and Craven (2008), with a count in place
+of a mean similarity, since a decision on one of a crowd of strangers names the crowd.
+
+A photo with a name waits too as long as no person said so on the page and its name is in doubt. It is wrong with odds
+of e / (1 − e) × (1 − p) / p, where p is how probable its own name is beside all others by its looks alone, against
+the odds that chance would give it, and e the share of wrong names. e is the one that the photos themselves agree with
+most: the fixed point of "the mean of these" (expectation maximisation, as Dawid and Skene 1979 do for raters), beside
+100 imagined photos of which two are wrong, so that weak evidence leaves it there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from resight.core import Embeddings, Estimate, Matches, OperatingPoint
+from resight.decide.rule import probabilities
+from resight.pipeline.review_board import Board
+from resight.pipeline.review_names import Names
+from resight.pipeline.self_search import MAX_SEARCHES, N_CANDIDATES, drawn_rows, who_may_answer
+from resight.search import choose
+
+__all__ = ["Ranking", "expected_wrong", "is_open", "is_settled", "rank_photos", "wrong_names"]
+
+Floats = npt.NDArray[np.float64]
+
+_FIRST_SHARE = 0.02
+_N_IMAGINED = 100
+_N_STEPS = 100
+_DOUBTFUL = 0.05
+"""A name that is wrong with less than this probability does not wait."""
+_Z = 1.959963984540054
+_N_NEAR = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """What the photos that can be asked about teach, at one moment of the journal.
+
+    Args:
+        as_of: number of the last journal row that is in it.
+        rows: (W,) photos of the board.
+        named: (W,) whether each had a name.
+        teaches: (W,) bits times photos.
+        p_wrong: (W,) how probable it is that the name (without one: the most probable answer) is wrong.
+        best: (W,) the individual that comes first, empty where nobody does.
+        calibrated: whether probabilities stand behind it; else photos wait in their own order.
+        n_left_out: photos that were not looked at, because there are too many.
+    """
+
+    as_of: int
+    rows: npt.NDArray[np.int64]
+    named: npt.NDArray[np.bool_]
+    teaches: Floats
+    p_wrong: Floats
+    best: npt.NDArray[np.str_]
+    calibrated: bool
+    n_left_out: int = 0
+
+
+def rank_photos(board: Board, names: Names, point: OperatingPoint | None, max_searches: int = MAX_SEARCHES) -> Ranking:
+    """Search for every photo that a person might decide on, and weigh what that would teach.
+
+    Args:
+        board: photos and vectors.
+        names: who is on them by now.
+        point: of the calibrated catalogue; None for one that is not.
+        max_searches: of more photos so many are looked at: those without a name first.
+    """
+    image_ids = board.photos.image_ids
+    settled = (
+        np.isin(image_ids, np.array(sorted(names.settled), np.str_))
+        if names.settled
+        else np.zeros(len(names.codes), bool)
+    )
+    there = np.zeros(len(image_ids), bool)
+    there[board.rows[board.rows >= 0]] = True
+    free, doubtful = (np.flatnonzero(there & mask) for mask in (names.codes < 0, (names.codes >= 0) & ~settled))
+    free = free[drawn_rows(len(free), max_searches)]
+    left = max(max_searches - len(free), 0)
+    doubtful = doubtful[drawn_rows(len(doubtful), left)] if left else doubtful[:0]
+    rows = np.concatenate([free, doubtful])
+    n_left_out = int((there & ~settled).sum()) - len(rows)
+    named = names.codes[rows] >= 0
+    gallery = np.flatnonzero(there & (names.codes >= 0))
+    if point is None or not len(rows) or not len(gallery):
+        empty = np.full(len(rows), "", np.str_)
+        return Ranking(
+            names.number, rows, named, np.where(named, 0.0, 1.0), np.full(len(rows), math.nan), empty, False, n_left_out
+        )
+    matches = _searched(board, names, rows, gallery, point)
+    of_candidates, of_new = probabilities(matches, point)
+    teaches, p_wrong = _weighed(of_candidates, of_new, matches, names, rows, point)
+    teaches[~named] *= _settles(board, rows[~named], matches.best_scores[~named])
+    return Ranking(names.number, rows, named, teaches, p_wrong, matches.best_identities, True, n_left_out)
+
+
+def expected_wrong(p_wrong: Floats) -> Estimate:
+    """How many of some answers are wrong, from how probable that is of each.
+
+    The answers are taken as independent, so that their number has the variance Σ p (1 − p) and is near a normal
+    distribution; the interval holds as far as the probabilities do.
+
+    Args:
+        p_wrong: (N,) of each answer; NaN where nothing is known, and then of the sum.
+    """
+    total, spread = float(p_wrong.sum()), float(np.sqrt((p_wrong * (1 - p_wrong)).sum()))
+    if math.isnan(total):
+        return Estimate(math.nan, math.nan, math.nan, n=len(p_wrong))
+    low, high = max(total - _Z * spread, 0.0), min(total + _Z * spread, float(len(p_wrong)))
+    return Estimate(total, min(low, total), max(high, total), n=len(p_wrong))
+
+
+def wrong_names(p_own: Floats, chance: Floats) -> Floats:
+    """(N,) how probable it is that each name is wrong, from how probable it is by the looks of the photo alone.
+
+    Args:
+        p_own: (N,) of its own name, 0 to 1.
+        chance: (N,) the same before anyone looked, above 0 and below 1.
+    """
+    p = np.clip(p_own, 1e-9, 1 - 1e-9)
+    against = (1 - p) / p * chance / (1 - chance)
+    share = _FIRST_SHARE
+    for _ in range(_N_STEPS):
+        odds = share / (1 - share) * against
+        n_wrong = float((odds / (1 + odds)).sum()) + _FIRST_SHARE * _N_IMAGINED
+        share = min(n_wrong / (len(odds) + _N_IMAGINED), 0.5)
+    odds = share / (1 - share) * against
+    wrong: Floats = odds / (1 + odds)
+    return wrong
+
+
+def _searched(
+    board: Board, names: Names, rows: npt.NDArray[np.int64], gallery: npt.NDArray[np.int64], point: OperatingPoint
+) -> Matches:
+    photos = board.photos
+    asking, answering = photos.select(rows), photos.select(gallery)
+    called = np.array([names.name(row) for row in gallery], np.str_)
+    searcher, _ = choose(_vectors(board, gallery), called, n_queries=len(rows))
+    rejections = {str(one): names.labels[str(one)].rejected for one in asking.image_ids}
+    rule = who_may_answer(asking, answering, same=point.same, rejections=rejections)
+    return searcher.search(_vectors(board, rows), max(N_CANDIDATES, point.n_weighed), rule)
+
+
+def _vectors(board: Board, rows: npt.NDArray[np.int64]) -> Embeddings:
+    return board.embeddings.select(np.array([board.place_of[row] for row in rows.tolist()], np.int64))
+
+
+def _weighed(
+    of_candidates: Floats,
+    of_new: Floats,
+    matches: Matches,
+    names: Names,
+    rows: npt.NDArray[np.int64],
+    point: OperatingPoint,
+) -> tuple[Floats, Floats]:
+    """(W,) entropy in bits, and (W,) how probable it is that the answer is wrong."""
+    beyond = np.clip(1 - of_candidates.sum(axis=1) - of_new, 0, 1)
+    parts = np.column_stack([of_candidates, of_new, beyond])
+    entropy = -(parts * np.log2(np.maximum(parts, 1e-300))).sum(axis=1)
+    wrong = 1 - np.maximum(of_candidates.max(axis=1, initial=0), of_new)
+    named = names.codes[rows] >= 0
+    own = np.array([names.name(row) or "" for row in rows.tolist()], np.str_)
+    alone = names.n_photos()[names.codes[rows[named]]] < 2  # nobody else to be like: its looks say nothing of its name
+    p_own = (of_candidates * (matches.identities == own[:, None])).sum(axis=1)[named]
+    n_known = max(matches.n_gallery, 2)
+    chance = np.full(len(p_own), (1 - point.share_new) / n_known)
+    found = wrong_names(np.maximum(p_own, beyond[named] / n_known)[~alone], chance[~alone])
+    of_named = np.zeros(len(p_own))
+    of_named[~alone] = found
+    wrong[named] = of_named
+    q = np.clip(of_named, 1e-12, 1 - 1e-12)
+    entropy[named] = -(q * np.log2(q) + (1 - q) * np.log2(1 - q))
+    return entropy, wrong
+
+
+def _settles(board: Board, rows: npt.NDArray[np.int64], best: npt.NDArray[np.float32]) -> Floats:
+    """(U,) one more than the waiting photos that are more like a photo than like anybody with a name."""
+    if len(rows) < 2:
+        return np.ones(len(rows))
+    photos, vectors = board.photos.select(rows), _vectors(board, rows)
+    searcher, _ = choose(vectors, photos.image_ids, n_queries=len(rows))
+    near = searcher.search(vectors, min(_N_NEAR, len(rows)), who_may_answer(photos, photos, differ=("image_id",)))
+    closer = near.present & (near.scores > best[:, None])
+    ids, counts = np.unique(near.gallery_ids[closer], return_counts=True)
+    count: Mapping[str, int] = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    return np.array([1.0 + count.get(image_id, 0) for image_id in photos.image_ids.tolist()])
+
+
+def is_open(ranking: Ranking, board: Board, names: Names) -> npt.NDArray[np.bool_]:
+    """(W,) whether a photo waits: without a name, or with one that is in doubt; and nobody has decided on it since."""
+    ids = board.photos.image_ids[ranking.rows].tolist()
+    labels = [names.labels[image_id] for image_id in ids]
+    as_ranked = ranking.named == (names.codes[ranking.rows] >= 0)
+    said = np.array([one.poor or bool(one.unsure) for one in labels], bool)
+    doubtful = ~ranking.named | (ranking.p_wrong >= _DOUBTFUL)
+    return np.asarray(doubtful & as_ranked & ~said & ~is_settled(ranking, board, names))
+
+
+def is_settled(ranking: Ranking, board: Board, names: Names) -> npt.NDArray[np.bool_]:
+    """(W,) whether the name of a photo is a person's word by now."""
+    ids = board.photos.image_ids[ranking.rows].tolist()
+    return np.array([image_id in names.settled for image_id in ids], bool)

@@ -1,0 +1,95 @@
+"""What the desk knows at one moment, and what follows from it for one query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from resight.core import Decision, Matches, OperatingPoint
+from resight.decide import decide
+from resight.pipeline.review_board import Board, Query
+from resight.pipeline.review_names import Names
+from resight.pipeline.review_nouns import Candidates, Facts, Offer
+from resight.pipeline.self_search import N_CANDIDATES
+from resight.store import Label
+
+__all__ = ["NO_LABEL", "State"]
+
+NO_LABEL = Label(None)
+"""Of a photo that the journal does not know."""
+_GROWN = 1.25
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What the desk knows; replaced as a whole, so that whoever reads it needs no lock.
+
+    Args:
+        board: photos and vectors.
+        names: who is on them.
+        point: of the calibrated catalogue; None for one that is not.
+    """
+
+    board: Board
+    names: Names
+    point: OperatingPoint | None
+
+    def facts(self, row: int) -> Facts:
+        """What is known of a photo, without its version."""
+        image_id = str(self.board.photos.image_ids[row])
+        poor = self.names.labels.get(image_id, NO_LABEL).poor
+        return Facts(image_id, self.names.name(row), self.board.facts(row), poor=poor)
+
+    def names_borne(self) -> set[str]:
+        """The individuals that have a photo."""
+        return {self.names.names[code] for code in np.unique(self.names.codes).tolist() if code >= 0}
+
+    def found(self, query: Query, facts: Facts, wanted: Mapping[str, str], top: int, by: str) -> Candidates:
+        """A query beside those that it may show.
+
+        Args:
+            query: who asks.
+            facts: what is known of it.
+            wanted: the candidate filter.
+            top: candidates at most.
+            by: "individual" or "image".
+        """
+        mask = self.board.answering(query, self.names, wanted)
+        n_weighed = N_CANDIDATES if self.point is None else max(N_CANDIDATES, self.point.n_weighed)
+        matches = self.board.search(query, self.names, mask, max(top, n_weighed))
+        decision, notes = _decided(matches, self.point, query)
+        shown = matches if by == "individual" else self.board.search(query, self.names, mask, top, distinct=False)
+        verdict = None if decision is None else str(decision.verdict)
+        new = None if decision is None else decision.probability_new
+        offers, model = self._offers(shown, decision, query)[:top], self.board.embeddings.model
+        return Candidates(facts, offers, verdict, new, wanted, int(mask.sum()), model, notes)
+
+    def _offers(self, shown: Matches, decision: Decision | None, query: Query) -> tuple[Offer, ...]:
+        probable = {} if decision is None else {one.identity: one.probability for one in decision.candidates}
+        unsure = self.names.labels.get(query.image_id, NO_LABEL).unsure
+        counts, offers = self.names.n_photos(), list[Offer]()
+        rows = zip(shown.identities[0].tolist(), shown.gallery_ids[0].tolist(), shown.scores[0].tolist(), strict=True)
+        for rank, (name, image_id, score) in enumerate(rows, 1):
+            row = self.board.row_of[image_id]
+            n_photos = int(counts[self.names.codes[row]])
+            said = (probable.get(name), rank, n_photos, self.facts(row), name in unsure)
+            offers.append(Offer(name, image_id, score, *said))
+        return tuple(offers)
+
+
+def _decided(matches: Matches, point: OperatingPoint | None, query: Query) -> tuple[Decision | None, tuple[str, ...]]:
+    """What the operating point says; None without one."""
+    if point is None:
+        return None, ("The catalogue is not calibrated: run  resight calibrate  for probabilities.",)
+    group = None if point.group_column is None else [query.known.get(point.group_column)]
+    # the size of the gallery is said in a note: a warning would be one of the whole process
+    grown = replace(point, n_gallery=max(point.n_gallery, matches.n_gallery))
+    decision = decide(matches, grown, group)[0]
+    if matches.n_gallery <= _GROWN * point.n_gallery:
+        return decision, ()
+    note = (
+        f"The catalogue grew from {point.n_gallery} individuals to {matches.n_gallery}: run  resight calibrate  anew."
+    )
+    return decision, (note,)

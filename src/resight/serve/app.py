@@ -1,0 +1,147 @@
+"""The application: routes, the door around them, and what begins and ends with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Form, Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from resight import __version__
+from resight.pipeline.bundles import bundle_place, external_model_of
+from resight.pipeline.review import ReviewDesk
+from resight.serve import reads, uploads, writes
+from resight.serve.door import Door
+from resight.serve.jobs import Jobs
+from resight.serve.measures import Measures
+from resight.serve.parts import Served, Service
+from resight.serve.problems import ANSWERS, answer_problems
+from resight.serve.security import COOKIE, Guard
+from resight.serve.settings import Settings
+from resight.serve.work import Workers
+
+__all__ = ["create_app", "create_service"]
+
+_SUMMARY = "Who is on the photos of a catalogue: what waits for a decision, what was decided, and who did."
+
+
+def create_service(
+    catalogue: str | Path,
+    settings: Settings,
+    *,
+    one_time: str | None = None,
+    model: str | None = None,
+    url: str | None = None,
+) -> Service:
+    """What the routes of a catalogue work with; its processes run until the application ends.
+
+    Args:
+        catalogue: the folder.
+        settings: limits and names.
+        one_time: token of the link that lets in whoever started the service.
+        model: bundle, by name or path; default: the catalogue's own.
+        url: of the database server that keeps the catalogue's tables, if one does.
+
+    Raises:
+        StoreError: when there is no catalogue, or it has no vectors.
+    """
+    desk = ReviewDesk.open(catalogue, model=model, url=url)
+    place = None if external_model_of(desk.store, model) else bundle_place(desk.store, model)
+    limits = (settings.max_file_bytes, settings.max_pixels)
+    workers = Workers(settings.n_workers, settings.n_waiting, settings.work_timeout_s, place, *limits)
+    return Service(desk, settings, Guard(settings, one_time), workers, Jobs(desk, workers), Measures())
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application of a service."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        service.jobs.start()
+        try:
+            yield
+        finally:
+            service.closing = True
+            await run_in_threadpool(service.jobs.stop)
+            await run_in_threadpool(service.workers.close)
+
+    app = FastAPI(
+        title="resight",
+        version=__version__,
+        summary=_SUMMARY,
+        lifespan=life,
+        docs_url=None,  # its pages come from elsewhere
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        responses=ANSWERS,
+    )
+    app.state.service = service
+    answer_problems(app)
+    for router in (reads.router, writes.router, uploads.router):
+        app.include_router(router)
+    _add_entrance(app)
+    _add_watch(app)
+    app.mount("/static", StaticFiles(packages=[("resight.serve", "static")]), name="static")
+    app.add_middleware(Door, guard=service.guard, settings=service.settings, measures=service.measures)
+    return app
+
+
+def _add_entrance(app: FastAPI) -> None:
+    """How to get in, and the first page."""
+    pages = Environment(
+        loader=PackageLoader("resight.serve"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+
+    @app.get("/", include_in_schema=False)
+    def first(request: Request) -> Response:
+        return HTMLResponse(pages.get_template("review.html.j2").render(who=request.state.user.name))
+
+    @app.get("/enter", include_in_schema=False)
+    def enter(service: Served, token: str = "") -> Response:
+        return _with_cookie(service.guard.enter_by_link(token))
+
+    @app.get("/login", include_in_schema=False)
+    def ask() -> Response:
+        return HTMLResponse(pages.get_template("login.html.j2").render())
+
+    @app.post("/login", include_in_schema=False)
+    def login(service: Served, name: str = Form(max_length=300), password: str = Form(max_length=1_000)) -> Response:
+        return _with_cookie(service.guard.enter_by_password(name, password))
+
+    @app.post("/logout", include_in_schema=False)
+    def logout(service: Served, request: Request) -> Response:
+        service.guard.leave(request)
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+
+def _add_watch(app: FastAPI) -> None:
+    """How the service is, for those who watch it."""
+
+    @app.get("/v1/health", tags=["service"])
+    def health() -> dict[str, str]:
+        """Whether the service answers."""
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/v1/metrics", tags=["service"], response_class=Response)
+    def metrics(service: Served) -> Response:
+        """Counts, for Prometheus."""
+        service.measures.restarts.set(service.workers.n_restarts)
+        return Response(service.measures.text(), media_type="text/plain; version=0.0.4")
+
+    @app.post("/v1/refresh", tags=["service"])
+    def refresh(service: Served) -> dict[str, int]:
+        """Read again what was indexed by others meanwhile."""
+        return {"n_new_vectors": service.desk.refresh()}
+
+
+def _with_cookie(session: str) -> Response:
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(COOKIE, session, httponly=True, samesite="strict")
+    return answer

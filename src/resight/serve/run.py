@@ -1,0 +1,68 @@
+"""Starting the service, and ending it in order."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from resight.errors import InputError
+from resight.search.threads import one_blas_thread
+from resight.serve.app import create_app
+from resight.serve.parts import Service
+
+__all__ = ["listening", "serve"]
+
+
+class _Server(uvicorn.Server):
+    """Says that it is about to end before it waits for requests in flight, so that streams end too."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._service.closing = True
+        super().handle_exit(sig, frame)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket on which the service can listen; port 0 takes a free one.
+
+    Raises:
+        InputError: when the address cannot be had.
+    """
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(kind, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen()  # who opens the link at once waits, and is not refused
+    except OSError as error:
+        found.close()
+        raise InputError(f"expected a free address, found {host}:{port}: {error.strerror or error}") from error
+    return found
+
+
+def serve(service: Service, where: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
+    """Answer until a signal asks to end; requests in flight are finished, jobs stop where they can go on.
+
+    Args:
+        service: what the routes work with.
+        where: a socket that is bound.
+        ready: called before the first request is taken.
+    """
+    config = uvicorn.Config(
+        create_app(service),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(service.settings.grace_s),
+        h11_max_incomplete_event_size=64 * 1024,
+        limit_concurrency=8 * service.settings.n_requests,
+    )
+    ready()
+    with one_blas_thread():  # requests share the cores among them
+        _Server(config, service).run(sockets=[where])

@@ -154,7 +154,8 @@ def test_frequent_false_labels_cost_what_plain_counting_says(prepared):
     for name in names:
         n = sum(who != name for who in asked) * (of_photo == name).mean()
         expected[name] = min(max(np.log((wins[name] + 1) / (n + 1)), 0), 2)
-    assert prepared.penalties == pytest.approx({name: one for name, one in expected.items() if one > 0})
+    of_photos = zip(prepared.gallery.image_ids.tolist(), of_photo.tolist(), strict=True)
+    assert prepared.penalties == pytest.approx({photo: expected[who] for photo, who in of_photos if expected[who] > 0})
     assert prepared.penalties
     assert "false-labels" in searches.mated.model
 

@@ -251,7 +251,8 @@ def test_a_number_below_one_is_refused(key):
     ("words", "told"),
     [
         (["photos", "--workers", "2"], "expected --engine ray with --workers 2, found --engine local"),
-        (["photos", "--gpus", "1"], "expected --engine ray with --gpus 1, found --engine local"),
+        (["photos", "--gpus", "1"], "expected --engine ray with --gpus 1.0, found --engine local"),
+        (["photos", "--ray-address", "a:1"], "expected --engine ray with --ray-address a:1, found --engine local"),
         (["s3://b/photos"], "expected --engine ray with the photos s3://b/photos, found --engine local"),
         (["s3://b/photos", "--engine", "ray", "--layout", "coco"], "found --layout coco"),
     ],

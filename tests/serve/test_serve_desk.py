@@ -87,6 +87,15 @@ def test_decisions_tell_at_once_and_conflicts_are_refused(folder):
     assert second in {item.image_id for item in desk.queue(n=100).items}
 
 
+def test_whom_a_photo_does_not_show_stays_away_under_another_name(folder):
+    desk = ReviewDesk.open(folder)
+    item = next(one for one in desk.queue(n=100).items if one.best)
+    desk.judge(Judgement(item.image_id, "different", item.best), who="anna")
+    desk.store.rename(item.best, "Renamed", who="anna")
+    (again,) = (one for one in desk.queue(n=100).items if one.image_id == item.image_id)
+    assert again.best not in (item.best, "Renamed")
+
+
 def test_skipped_ones_come_last_for_who_skipped_them(folder):
     desk = ReviewDesk.open(folder)
     first = desk.queue(n=1, who="anna").items[0].image_id

@@ -56,6 +56,7 @@ def test_what_each_word_makes_of_a_label(labelled):
 def test_a_new_individual_gets_a_name_that_nobody_had(labelled):
     assert judge(labelled, "n1", "new").after["n1"].identity == "individual-0001"
     labelled.rename("individual-0001", "Nala", who="anna")
+    judge(labelled, "n2", "poor", filter={"says": "new"})  # what is in force may be called anything
     entry = judge(labelled, "n2", "new")
     assert entry.sentence == "say that photo 'n2' shows a new individual, 'individual-0002'"
     assert judge(labelled, "a1", "new", "Simba").after["a1"].identity == "Simba"

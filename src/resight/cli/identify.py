@@ -58,7 +58,7 @@ def index(
     ] = None,
     ray_address: Annotated[
         str | None,
-        typer.Option(envvar="RAY_ADDRESS", help="With ray: address of a cluster. Default: Ray on this machine only."),
+        typer.Option(help="With ray: address of a cluster. Default: RAY_ADDRESS, else Ray on this machine only."),
     ] = None,
     gpus: Annotated[float, typer.Option(min=0, max=1, help="With ray: GPUs of each worker, also a part of one.")] = 0.0,
     who: Who = "index",
@@ -75,10 +75,9 @@ def index(
     wish: dict[str, Any] = {"labels": labels, "layout": layout, "model": model, "strict": strict, "who": who}
     if engine == "ray":
         done = index_photos(_place(photos, labels, layout), catalogue, **wish, engine=_ray(workers, ray_address, gpus))
-    elif workers is not None or gpus or "://" in photos:
-        asked = (
-            f"--workers {workers}" if workers is not None else f"--gpus {gpus:g}" if gpus else f"the photos {photos}"
-        )
+    elif workers is not None or gpus or ray_address is not None or "://" in photos:
+        wishes = {"--workers": workers, "--gpus": gpus or None, "--ray-address": ray_address, "the photos": photos}
+        asked = next(f"{name} {value}" for name, value in wishes.items() if value is not None)
         raise InputError(f"expected --engine ray with {asked}, found --engine {engine}")
     else:
         done = index_photos(photos, catalogue, **wish)

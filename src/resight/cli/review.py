@@ -26,7 +26,7 @@ Name = Annotated[
 ]
 Reviewer = Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Your name in the journal.")]
 Url = Annotated[
-    str | None, typer.Option(envvar="RESIGHT_DATABASE", help="URL of the server that keeps the tables, if one does.")
+    str | None, typer.Option(help="URL of the server that keeps the tables, if one does. Default: RESIGHT_DATABASE.")
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that decode and embed photos.")]
 Rate = Annotated[float, typer.Option(min=0.1, help="Requests per second of one user or address.")]
@@ -64,8 +64,9 @@ def review(
     from resight.serve.settings import Settings
     from resight.serve.users import read_tokens, read_users
 
+    shown = f"[{host}]" if ":" in host else host  # as it stands in an address
     settings = Settings(
-        hosts=(*Settings().hosts, *(one.lower() for one in (host, socket.gethostname(), *(name or ())))),
+        hosts=(*Settings().hosts, *(one.lower() for one in (shown, socket.gethostname(), *(name or ())))),
         who=who,
         n_workers=n_workers,
         rate_per_s=rate_per_s,
@@ -77,7 +78,6 @@ def review(
     service = create_service(catalogue, settings, one_time=one_time, model=model, url=database)
     with listening(host, port) as where:
         path = "login" if one_time is None else f"enter?token={one_time}"
-        shown = f"[{host}]" if ":" in host else host
         serve(service, where, lambda: typer.echo(f"http://{shown}:{where.getsockname()[1]}/{path}"))
 
 

@@ -102,12 +102,15 @@ class FusedGallery:
 
     @property
     def penalties(self) -> dict[str, float]:
-        """What is taken off the log-odds of individuals that came first too often, by name."""
+        """What is taken off the log-odds of photos of individuals that came first too often, by image id.
+
+        Names would not do: they change.
+        """
         if self.false_labels is None:
             return {}
-        names = np.unique(self.gallery.column("identity").astype(np.str_))
-        found = zip(names.tolist(), self.false_labels.penalties.tolist(), strict=True)
-        return {name: penalty for name, penalty in found if penalty > 0}
+        _, codes = np.unique(self.gallery.column("identity").astype(np.str_), return_inverse=True)
+        found = zip(self.gallery.image_ids.tolist(), self.false_labels.penalties[codes].tolist(), strict=True)
+        return {image_id: penalty for image_id, penalty in found if penalty > 0}
 
     @property
     def model(self) -> str:
@@ -235,7 +238,7 @@ def fused_matches(
 
 
 def model_of_scores(embeddings: str, fusion: Fusion, penalties: Mapping[str, float]) -> str:
-    """The fingerprint of scores: of the vectors, of the fusion, and of what is taken off individuals."""
+    """The fingerprint of scores: of the vectors, of the fusion, and of what is taken off photos."""
     if not penalties:
         return f"{embeddings}+{fusion.model_id}"
     text = json.dumps(dict(sorted(penalties.items())))
@@ -246,7 +249,7 @@ def penalties_of(gallery: Catalogue, penalties: Mapping[str, float]) -> Floats:
     """(G,) what is taken off the log-odds of each photo's pairs."""
     if not penalties:
         return np.zeros(len(gallery))
-    return np.array([penalties.get(name, 0.0) for name in gallery.frame["identity"]], np.float64)
+    return np.array([penalties.get(image_id, 0.0) for image_id in gallery.image_ids.tolist()], np.float64)
 
 
 def _rules(asking: Catalogue, gallery: Catalogue, same: tuple[str, ...]) -> tuple[Eligibility, Eligibility]:

@@ -130,7 +130,7 @@ class Reranker:
         gallery: the labelled photos and their vectors.
         background: those of them that keypoints are held against.
         cohort: vectors of photos of nobody in the catalogue.
-        penalties: what is taken off the log-odds of individuals that come first too often, by name.
+        penalties: what is taken off the log-odds of photos of individuals that come first too often, by image id.
     """
 
     recipe: RerankRecipe

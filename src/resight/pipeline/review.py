@@ -115,7 +115,8 @@ class ReviewDesk:
         board = state.board
         waiting = is_open(ranking, board, state.names) & board.chosen(filter or {})[ranking.rows]
         order = np.flatnonzero(waiting)
-        skipped = self._skipped.get(who, {})
+        with self._lock:
+            skipped = dict(self._skipped.get(who, {}))
         ids = board.photos.image_ids
         place = {image_id: number for number, image_id in enumerate(skipped, 1)}
         later = np.array([place.get(str(ids[row]), 0) for row in ranking.rows[order]], np.int64)
@@ -362,13 +363,15 @@ class ReviewDesk:
     def _ranked(self, state: State) -> Ranking:
         """The ranking, anew when names changed: at once where that is quick, else beside the reviewer's work."""
         ranking = self._ranking
+        if ranking is not None and ranking.board is not state.board:  # photos came meanwhile
+            ranking = None
         if ranking is not None and ranking.as_of == state.names.number:
             return ranking
         n_vectors, dimension = state.board.embeddings.vectors.shape
         if ranking is None or n_vectors**2 * dimension <= _AT_ONCE:
             with self._ranking_lock:
                 done = self._ranking
-                if done is None or done.as_of < state.names.number:
+                if done is None or done.board is not state.board or done.as_of < state.names.number:
                     done = self._rank(state)
                 return done
         if self._ranker is None or not self._ranker.is_alive():

@@ -46,6 +46,7 @@ class Ranking:
     """What the photos that can be asked about teach, at one moment of the journal.
 
     Args:
+        board: the photos.
         as_of: number of the last journal row that is in it.
         rows: (W,) photos of the board.
         named: (W,) whether each had a name.
@@ -56,6 +57,7 @@ class Ranking:
         n_left_out: photos that were not looked at, because there are too many.
     """
 
+    board: Board
     as_of: int
     rows: npt.NDArray[np.int64]
     named: npt.NDArray[np.bool_]
@@ -94,13 +96,21 @@ def rank_photos(board: Board, names: Names, point: OperatingPoint | None, max_se
     if point is None or not len(rows) or not len(gallery):
         empty = np.full(len(rows), "", np.str_)
         return Ranking(
-            names.number, rows, named, np.where(named, 0.0, 1.0), np.full(len(rows), math.nan), empty, False, n_left_out
+            board,
+            names.number,
+            rows,
+            named,
+            np.where(named, 0.0, 1.0),
+            np.full(len(rows), math.nan),
+            empty,
+            False,
+            n_left_out,
         )
     matches = _searched(board, names, rows, gallery, point)
     of_candidates, of_new = probabilities(matches, point)
     teaches, p_wrong = _weighed(of_candidates, of_new, matches, names, rows, point)
     teaches[~named] *= _settles(board, rows[~named], matches.best_scores[~named])
-    return Ranking(names.number, rows, named, teaches, p_wrong, matches.best_identities, True, n_left_out)
+    return Ranking(board, names.number, rows, named, teaches, p_wrong, matches.best_identities, True, n_left_out)
 
 
 def expected_wrong(p_wrong: Floats) -> Estimate:
@@ -146,7 +156,7 @@ def _searched(
     called = np.array([names.name(row) for row in gallery], np.str_)
     searcher, _ = choose(_vectors(board, gallery), called, n_queries=len(rows))
     rejections = {str(one): names.labels[str(one)].rejected for one in asking.image_ids}
-    rule = who_may_answer(asking, answering, same=point.same, rejections=rejections)
+    rule = who_may_answer(asking, answering, same=point.same).barring(asking.image_ids, called, rejections)
     return searcher.search(_vectors(board, rows), max(N_CANDIDATES, point.n_weighed), rule)
 
 

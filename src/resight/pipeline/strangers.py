@@ -37,8 +37,8 @@ def with_strangers(asking: Side, strangers: Side) -> Side:
     names = _nobodys(asking.catalogue.frame["identity"].drop_nulls().to_list(), len(strangers))
     theirs = pl.DataFrame({"image_id": ids, "path": ids, "identity": names})
     frame = pl.concat([asking.catalogue.frame, theirs], how="diagonal_relaxed")
-    vectors = np.concatenate([asking.embeddings.vectors, strangers.embeddings.vectors])
     strangers.embeddings.require_same_model(asking.embeddings.model)
+    vectors = np.concatenate([asking.embeddings.vectors, strangers.embeddings.vectors])
     embeddings = Embeddings(frame["image_id"].to_numpy().astype(np.str_), vectors, asking.embeddings.model)
     return Side(Catalogue(frame, asking.catalogue.root), embeddings)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +16,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import StreamingResponse
 
-from resight.core.table import SCHEMA
 from resight.serve.jobs import safe_name
 from resight.serve.parts import Asked, Served, Service
 from resight.serve.problems import Problem
@@ -25,6 +25,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1")
 
 _KNOWN = ("encounter", "species", "side", "date")
+_MOST_CANDIDATES = 200
 _TICK_S = 0.3
 _N_FIELDS = 20
 
@@ -131,13 +132,13 @@ def _check_size(service: Service, photo: UploadFile) -> None:
 
 def _top(form: FormData) -> int:
     top = form.get("top", "5")
-    if not isinstance(top, str) or not top.isascii() or not top.isdigit() or not 1 <= int(top[:9]) <= 200:
+    if not (isinstance(top, str) and re.fullmatch(r"[0-9]{1,3}", top) and 1 <= int(top) <= _MOST_CANDIDATES):
         raise Problem(422, "expected top as a number from 1 to 200, found otherwise")
     return int(top)
 
 
 def _columns(form: FormData) -> dict[str, str]:
-    known = {name: form.get(name) for name in _KNOWN if name in SCHEMA}
+    known = {name: form.get(name) for name in _KNOWN}
     found = {name: value.strip() for name, value in known.items() if isinstance(value, str) and value.strip()}
     if any("\x00" in value or len(value) > 300 for value in found.values()):
         raise Problem(422, "expected plain text of at most 300 characters in each field, found otherwise")

@@ -169,7 +169,8 @@ def _next_free(connection: sa.Connection, names: set[str]) -> str:
     given = sa.select(journal_rows.detail).where(
         journal_rows.verb == journal.JUDGE, journal_rows.detail.contains('"says": "new"')
     )
-    taken = names | {json.loads(detail)["identity"] for detail in connection.scalars(given)}
+    told = [json.loads(detail) for detail in connection.scalars(given)]  # a filter may hold these words, too
+    taken = names | {one["identity"] for one in told if one["says"] == "new"}
     return next(name for n in count(1) if (name := f"individual-{n:04d}") not in taken)
 
 

@@ -50,6 +50,10 @@ class Served:
                 return self.link
         raise AssertionError("the service ended before it printed its link")
 
+    def address(self, path: str) -> str:
+        """Of a page."""
+        return self.link.partition("/enter")[0] + path
+
     def stop(self, sign: int = signal.SIGTERM) -> None:
         """End it, by whatever signal."""
         if self.process is not None:

@@ -24,7 +24,7 @@ function showOffers() {
     const text = made("div", undefined, button);
     made("strong", `${place + 1}  ${offer.identity}`, text, { title: offer.identity });
     const probable = offer.probability === null ? "" : `${percent(offer.probability)} · `;
-    made("p", `${probable}${offer.n_photos} photos`, text);
+    made("p", `${probable}${offer.n_photos} photo${offer.n_photos === 1 ? "" : "s"}`, text);
     if (offer.unsure) made("p", "could not be told before", text);
     button.addEventListener("click", () => choose(place));
   });
@@ -73,6 +73,7 @@ async function show(imageId) {
   at("notes").textContent = found.notes.join(" ");
   at("stage").dataset.imageId = imageId;
   showOffers();
+  await viewer.ready(); // nobody decides on what is not in sight
 }
 
 function showNothing() {

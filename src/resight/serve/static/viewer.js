@@ -26,6 +26,12 @@ export class Viewer {
     else image.src = url;
   }
 
+  // Until both can be seen, or cannot be shown at all.
+  async ready() {
+    await Promise.allSettled(this.images.filter((image) => !image.hidden).map((image) => image.decode()));
+    this.draw();
+  }
+
   reset() {
     Object.assign(this, { zoom: 1, x: 0, y: 0 });
     this.draw();

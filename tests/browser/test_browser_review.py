@@ -94,7 +94,10 @@ def test_twenty_photos_by_keys_with_a_killed_service_between(page, service):
             page.keyboard.press("s")
             expect(page.locator("#message")).to_contain_text("does not answer")
             page.screenshot(path=SCREENSHOTS / "review-killed.png")
-            page.goto(service.start())
+            link = service.start()
+            page.goto(service.address("/individuals"))
+            expect(page.locator("main")).to_contain_text("Open the link")  # the session ended with the service
+            page.goto(link)
             settled(page)
     assert len({image_id for image_id, *_ in said}) >= 20
     assert standing(service) == said
@@ -226,6 +229,9 @@ def test_contradictions_are_shown_with_how_they_came(page, service):
     expect(page.locator(".against > li")).to_have_count(n_now)
     expect(page.locator(".against")).to_contain_text("carla")
     shot(page, "contradictions")
+    page.get_by_role("link", name="anew").first.click()
+    expect(page.locator("#stage")).to_have_attribute("data-image-id", service.store.contradictions()[0].first)
+    settled(page)
     for _ in range(2):
         service.store.undo(who="ben")
 

@@ -99,8 +99,8 @@ def _add_entrance(app: FastAPI) -> None:
         return _with_cookie(service.guard.enter_by_link(token))
 
     @app.get("/login", include_in_schema=False)
-    def ask() -> Response:
-        return page("login")
+    def ask(service: Served) -> Response:
+        return page("login", has_users=bool(service.settings.users))
 
     @app.post("/login", include_in_schema=False)
     def login(service: Served, name: str = Form(max_length=300), password: str = Form(max_length=1_000)) -> Response:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from resight.errors import UnknownNameError
 from resight.pipeline.review_nouns import Dashboard
 from resight.serve.parts import Filter, Served
 
@@ -69,8 +71,12 @@ def individuals(
 def individual(
     service: Served, request: Request, name: Annotated[str, Query(min_length=1, max_length=300)]
 ) -> Response:
-    """One individual with all its photos."""
-    return _of_the_desk("individual", request, one=service.desk.individual(name))
+    """One individual with all its photos; where nobody bears the name by now, those whose name begins so."""
+    try:
+        one = service.desk.individual(name)
+    except UnknownNameError:
+        return RedirectResponse(f"/individuals?{urlencode({'starts': name})}", 303)
+    return _of_the_desk("individual", request, one=one)
 
 
 @router.get("/contradictions")

@@ -206,5 +206,8 @@ at("also-queue").addEventListener("change", () => {
 showSwitches();
 run(async () => {
   await showFilters(() => run(() => (alsoQueue() || !state.query ? advance() : show(state.query.image_id))));
+  const wished = new URLSearchParams(location.search).get("photo");
   await advance();
+  if (wished) await show(wished);
+  keepInAddress("photo", []);
 });

@@ -6,6 +6,7 @@ import { ask, at, isTyping, made, run, say } from "./web.js";
 const list = at("photos");
 const name = at("name").dataset.name;
 const field = at("move").elements.to;
+let wished = "split"; // what Enter in the field does: what was asked for before the name was
 const page = (of) => new URL(`/individual?name=${encodeURIComponent(of)}`, location.href).href;
 const seenOf = (cards) => Object.fromEntries(cards.map((card) => [card.dataset.imageId, Number(card.dataset.version)]));
 
@@ -18,6 +19,7 @@ function count() {
 function move(how) {
   const cards = chosenCards(list);
   if (!cards.length) return say("Choose photos first.", true);
+  wished = how;
   if (!field.value.trim()) {
     field.focus();
     return say("Say which name they get, then press the button or Enter.");
@@ -32,6 +34,11 @@ cardKeys(list, count);
 at("move").addEventListener("submit", (event) => {
   event.preventDefault();
   move(event.submitter?.value || "split");
+});
+field.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  move(wished);
 });
 at("rename").addEventListener("submit", (event) => {
   event.preventDefault();

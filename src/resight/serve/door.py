@@ -7,6 +7,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resight.serve.limits import Rate
@@ -59,8 +60,7 @@ class Door:
             self._check(scope)
             await self._app(scope, self._bounded(scope, receive), telling)
         except Problem as problem:
-            answer = problem_response(problem.status_code, problem.detail, problem.headers, **problem.more)
-            await answer(scope, receive, telling)
+            await _said(problem, HTTPConnection(scope))(scope, receive, telling)
         finally:
             self._n_under_way -= 1
             self._measures.under_way.set(self._n_under_way)
@@ -110,6 +110,13 @@ class Door:
             return message
 
         return counted
+
+
+def _said(problem: Problem, connection: HTTPConnection) -> Response:
+    """The problem; of a browser that nobody let in yet, the page that says how to come in."""
+    if problem.status_code == 401 and "text/html" in connection.headers.get("accept", ""):
+        return RedirectResponse("/login", 303)
+    return problem_response(problem.status_code, problem.detail, problem.headers, **problem.more)
 
 
 def _too_large(n_bytes: int) -> Problem:

@@ -15,6 +15,8 @@ from resight.serve.parts import Service
 
 __all__ = ["listening", "serve"]
 
+_BACKLOG = 2048
+
 
 class _Server(uvicorn.Server):
     """Says that it is about to end before it waits for requests in flight, so that streams end too."""
@@ -39,7 +41,7 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
-        found.listen()  # who opens the link at once waits, and is not refused
+        found.listen(_BACKLOG)  # whoever follows the link at once waits, and is not refused
     except OSError as error:
         found.close()
         raise InputError(f"expected a free address, found {host}:{port}: {error.strerror or error}") from error

@@ -3,6 +3,8 @@ import { ask, at, made, run, say } from "./web.js";
 
 const STATES = { waiting: "waits", running: "is indexed", done: "done, searchable", failed: "failed" };
 const rows = new Map();
+let line = Promise.resolve(); // photos that are dropped while others are sent are sent after them
+const inTurn = (work) => { line = line.then(() => run(work)); };
 
 function show(job) {
   at("no-jobs").hidden = true;
@@ -42,13 +44,17 @@ async function send(files) {
 }
 
 const drop = at("drop");
-at("chosen").addEventListener("change", () => run(() => send([...at("chosen").files])));
+at("chosen").addEventListener("change", () => {
+  const files = [...at("chosen").files];
+  inTurn(() => send(files));
+});
 for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault());
 drop.addEventListener("dragover", () => drop.classList.add("over"));
 drop.addEventListener("dragleave", () => drop.classList.remove("over"));
 drop.addEventListener("drop", (event) => {
   drop.classList.remove("over");
-  run(() => send([...event.dataTransfer.files]));
+  const files = [...event.dataTransfer.files]; // the event's own list is emptied when it is over
+  inTurn(() => send(files));
 });
 at("send").addEventListener("submit", (event) => event.preventDefault());
-run(async () => (await ask("/v1/jobs")).jobs.forEach(follow));
+inTurn(async () => (await ask("/v1/jobs")).jobs.forEach(follow));

@@ -198,3 +198,10 @@ def test_vectors_of_a_second_model_that_are_kept_are_not_made_again(contest, mon
 def test_learned_keypoints_need_more_than_a_name():
     with pytest.raises(InputError, match="expected the path of a bundle of 'aliked' keypoints, found the name alone"):
         extractor_of(LocalOptions(features="aliked"))
+
+
+def test_photos_of_the_catalogue_are_no_distractors(contest):
+    store = CatalogueStore.open(contest / "mine")
+    folder = store.catalogue().labelled().root
+    with pytest.raises(InputError, match=r"expected photos of nobody .* found \d+ of its labelled photos"):
+        calibrate_catalogue(contest / "mine", "fpir=0.2", rerank=recipe(), distractors=folder)

@@ -107,6 +107,8 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         _fail(f"expected a file or folder that can be used, found {error.filename or 'one'}: {error.strerror}", 2)
+    except typer.Abort:  # at a prompt
+        _leave(_INTERRUPTED)
     except Exception as error:
         if not hasattr(error, "show"):  # what the command line itself refuses knows how to say so
             raise

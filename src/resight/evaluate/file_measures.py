@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -153,6 +153,7 @@ def score_gap(metric: str, answers: Answers, resampling: Resampling) -> Score:
         individual_codes(truth[order].tolist()),
         **resampling.options(),
     )
+    estimate = replace(estimate, n=len(np.unique(truth[truth != ""])))  # those without one are no landmarks
     variants = {
         "landmarks_only": landmarks.gap(ids, truth, labels, scores, landmarks_only=True),
         "ties_against": landmarks.gap(ids, truth, labels, scores, ties_against=True),

@@ -9,7 +9,7 @@ from typing import Any
 from resight import registry
 from resight.core import Catalogue
 from resight.datasets.capture_history import CaptureHistoryExport
-from resight.errors import InputError
+from resight.errors import InputError, UnknownNameError
 from resight.protocols import Export
 from resight.store import CatalogueStore
 
@@ -86,7 +86,10 @@ def _export(format_name: str, occasions: str | None, group: str | None) -> Expor
         return CaptureHistoryExport(occasions or "month", group)
     if occasions is not None or group is not None:
         raise InputError(f"expected occasions and groups of {HISTORY} only, found them with {format_name}")
-    export: Export = registry.get("exports", format_name)()
+    try:
+        export: Export = registry.get("exports", format_name)()
+    except UnknownNameError as error:
+        raise UnknownNameError("export", format_name, [*error.known, HISTORY]) from None
     return export
 
 

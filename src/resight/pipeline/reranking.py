@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -73,14 +73,26 @@ def reranked_method(
     return RerankedMethod.of(recipe, catalogue, embeddings, store, strangers, unseen)
 
 
-def distractor_photos(bundle: Bundle, folder: str | Path) -> Side:
+def distractor_photos(bundle: Bundle, folder: str | Path, named: Collection[str] = frozenset()) -> Side:
     """Photos of nobody in the catalogue with their vectors; those that cannot be read are passed over.
 
+    Args:
+        bundle: the model.
+        folder: of the photos.
+        named: fingerprints of the catalogue's labelled files.
+
     Raises:
-        InputError: when none is left.
+        InputError: when none is left, or one is a labelled photo of the catalogue.
     """
     photos, _ = read_photos(folder, None, "auto")
-    found = embed_all(photos, bundle).embeddings
+    embedded = embed_all(photos, bundle)
+    found = embedded.embeddings
+    own = [image_id for image_id, content in embedded.fingerprints.items() if content in named]
+    if own:
+        raise InputError(
+            f"expected photos of nobody in the catalogue in {folder}, found {len(own)} of its labelled photos among "
+            f"{len(photos)} (such as {own[0]}): give a folder of others"
+        )
     if not len(found):
         raise InputError(f"expected photos of nobody in the catalogue in {folder}, found none that can be read")
     return Side(photos.select(found.image_ids), found)
@@ -320,4 +332,5 @@ def _with_distractors(
     cohort = recipe.cohort.model_copy(update={"distractors": folder})
     recipe = RerankRecipe.model_validate(recipe.model_copy(update={"scorers": scorers, "cohort": cohort}))
     bundle = bundle_for(store, model.partition("@")[0] if model else None)
-    return recipe, distractor_photos(bundle, folder)
+    named = store.catalogue().labelled().frame["content"].drop_nulls()
+    return recipe, distractor_photos(bundle, folder, frozenset(named))

@@ -117,9 +117,8 @@ class ReviewDesk:
         order = np.flatnonzero(waiting)
         with self._lock:
             skipped = dict(self._skipped.get(who, {}))
-        ids = board.photos.image_ids
         place = {image_id: number for number, image_id in enumerate(skipped, 1)}
-        later = np.array([place.get(str(ids[row]), 0) for row in ranking.rows[order]], np.int64)
+        later = np.array([place.get(str(board.photos.image_ids[row]), 0) for row in ranking.rows[order]])
         keys = (ranking.rows[order], -ranking.teaches[order] if by == "teaches" else ranking.rows[order], later)
         order = order[np.lexsort(keys)]
         items = tuple(self._item(state, ranking, number, skipped) for number in order[:n].tolist())
@@ -363,8 +362,7 @@ class ReviewDesk:
     def _ranked(self, state: State) -> Ranking:
         """The ranking, anew when names changed: at once where that is quick, else beside the reviewer's work."""
         ranking = self._ranking
-        if ranking is not None and ranking.board is not state.board:  # photos came meanwhile
-            ranking = None
+        ranking = ranking if ranking is not None and ranking.board is state.board else None  # photos came meanwhile
         if ranking is not None and ranking.as_of == state.names.number:
             return ranking
         n_vectors, dimension = state.board.embeddings.vectors.shape

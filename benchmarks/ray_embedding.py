@@ -1,6 +1,6 @@
 """Embedding by two workers of Ray, beside the local engine: the rate on the same photos, and a worker that is killed.
 
-    python benchmarks/ray_embedding.py            400 photos in three turns, then 2,000 with a kill
+    python benchmarks/ray_embedding.py            2,000 photos in three turns, then 2,000 with a kill
     python benchmarks/ray_embedding.py --quick    60 photos in one turn, then 120 with a kill
 
 Rate: the same photos through `embed_photos` in this process (as many threads as cores) and through `RayEngine` (two
@@ -151,7 +151,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few photos, one turn")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the JSON goes")
     arguments = parser.parse_args()
-    n_photos, n_turns, n_kill = (60, 1, 120) if arguments.quick else (400, 3, 2000)
+    n_photos, n_turns, n_kill = (60, 1, 120) if arguments.quick else (2000, 3, 2000)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         kind, photos = source(scratch / "drawn")

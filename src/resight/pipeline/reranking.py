@@ -204,17 +204,27 @@ class Reranker:
             MismatchError: when a scorer rests on something else than in the fit.
         """
         asking, gallery = Side(queries, embeddings), self.gallery.catalogue
-        comparer = Comparer(self.recipe, build_scorers(self.recipe, self.built(asking)))
-        self.fusion.require_models(comparer.models)
-        pairs = comparer.compare(shortlist(asking, self.gallery, rule, self.recipe.shortlist.n_photos))
-        log_odds = self.fusion.log_odds(pairs) - penalties_of(gallery, self.penalties)[pairs.photos]
+        pairs = shortlist(asking, self.gallery, rule, self.recipe.shortlist.n_photos)
+        pairs, log_odds = self.weigh(asking, self.gallery, pairs)
         matches = fused_matches(pairs, log_odds, queries, gallery, self.recipe, self.model, k)
         named = _named(pairs, matches, gallery)
         return Compared(embeddings, matches, pairs.select(named), log_odds[named])
 
-    def built(self, asking: Side) -> Built:
-        """What scorers are built on when these photos ask."""
-        return Built(asking, self.gallery, self.background, self.cohort)
+    def built(self, asking: Side, answering: Side | None = None) -> Built:
+        """What scorers are built on when these photos ask, and the gallery or some other photos answer."""
+        return Built(asking, answering or self.gallery, self.background, self.cohort)
+
+    def weigh(self, asking: Side, answering: Side, pairs: Pairs) -> tuple[Pairs, npt.NDArray[np.float64]]:
+        """What each scorer says of pairs of two sides, and the (P,) log-odds that all of them come to.
+
+        Raises:
+            MismatchError: when a scorer rests on something else than in the fit.
+        """
+        comparer = Comparer(self.recipe, build_scorers(self.recipe, self.built(asking, answering)))
+        self.fusion.require_models(comparer.models)
+        pairs = comparer.compare(pairs)
+        log_odds = self.fusion.log_odds(pairs) - penalties_of(answering.catalogue, self.penalties)[pairs.photos]
+        return pairs, log_odds
 
 
 def keep_fusion(store: CatalogueStore, prepared: FusedGallery, searches: Searches) -> None:

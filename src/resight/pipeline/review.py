@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Literal
 
 import numpy as np
 
-from resight.core import Embeddings, Judgement
+from resight.core import Catalogue, Embeddings, Judgement, OperatingPoint
 from resight.errors import InputError, NotFittedError, UnknownNameError
 from resight.pipeline.bundles import model_of
 from resight.pipeline.review_board import Board, Query
@@ -27,18 +27,12 @@ from resight.pipeline.review_nouns import (
     Queue,
     QueueItem,
 )
-from resight.pipeline.review_queue import Ranking, expected_wrong, is_open, is_settled, rank_photos
+from resight.pipeline.review_queue import Ranking, expected_wrong, is_open, is_settled
 from resight.pipeline.review_state import State
-from resight.pipeline.self_search import MAX_SEARCHES
+from resight.pipeline.review_weigher import Compare, Holder, Weigher, fitted_for
 from resight.store import CatalogueStore, JournalEntry
 
 __all__ = ["ReviewDesk"]
-
-_AT_ONCE = 20_000_000_000
-"""Products that ranking the photos anew may take while a reviewer waits: about a second of one core."""
-_AT_MOST = 200_000_000_000
-"""Products of a ranking: ten times as many. Of more photos some are drawn, those without a name first."""
-_SEARCHES_AT_LEAST = 200
 
 
 class ReviewDesk:
@@ -49,6 +43,11 @@ class ReviewDesk:
     Args:
         store: the catalogue on disk.
         model: fingerprint of the model whose vectors are searched.
+        compare: holds photos against each other, so that candidates are weighed by all that `calibrate --rerank`
+            fitted; None for the embedding alone.
+
+    Raises:
+        NotFittedError: when there is something to compare with, and nothing was fitted.
 
     Example:
         >>> from resight.pipeline.review import ReviewDesk
@@ -57,29 +56,33 @@ class ReviewDesk:
         >>> found = desk.candidates(first.image_id)  # doctest: +SKIP
     """
 
-    def __init__(self, store: CatalogueStore, model: str) -> None:
+    def __init__(self, store: CatalogueStore, model: str, compare: Compare | None = None) -> None:
         self.store = store
         self.model = model
-        self._lock, self._ranking_lock = Lock(), Lock()
+        self._compare = compare
+        self._lock = Lock()
         self._skipped: dict[str, dict[str, None]] = {}
-        self._ranking: Ranking | None = None
-        self._ranker: Thread | None = None
         self._state = self._read()
 
     @classmethod
-    def open(cls, folder: str | Path, *, model: str | Path | None = None, url: str | None = None) -> ReviewDesk:
+    def open(
+        cls, folder: str | Path, *, model: str | Path | None = None, url: str | None = None, rerank: bool = False
+    ) -> ReviewDesk:
         """The desk of a catalogue on disk, calibrated or not.
 
         Args:
             folder: the catalogue.
             model: bundle, by name or path; default: the catalogue's own.
             url: of the database server that keeps its tables, if one does.
+            rerank: weigh what `calibrate_catalogue` fitted with a recipe, too.
 
         Raises:
             StoreError: when there is no catalogue, or it has no vectors.
+            NotFittedError: when nothing was fitted to re-rank with.
         """
         store = CatalogueStore.open(folder, url=url)
-        return cls(store, model_of(store, model))
+        name = model_of(store, model)
+        return cls(store, name, Holder(Path(folder), url, name) if rerank else None)
 
     # What waits
 
@@ -111,7 +114,7 @@ class ReviewDesk:
         if n < 1 or by not in ("teaches", "order"):
             raise InputError(f"expected n of at least 1 and by as 'teaches' or 'order', found {n} and {by!r}")
         state = self._now()
-        ranking = self._ranked(state)
+        ranking = state.ranker.ranking(state)
         board = state.board
         waiting = is_open(ranking, board, state.names) & board.chosen(filter or {})[ranking.rows]
         order = np.flatnonzero(waiting)
@@ -125,6 +128,8 @@ class ReviewDesk:
         notes = []
         if not ranking.calibrated:
             notes.append("The catalogue is not calibrated, so photos wait in their own order: run  resight calibrate .")
+        if ranking.n_unweighed:
+            notes.append(f"{ranking.n_unweighed} photos are not weighed yet: they come last until they are.")
         if ranking.n_left_out:
             notes.append(f"{ranking.n_left_out} photos were not looked at: there are too many.")
         return Queue(
@@ -193,6 +198,7 @@ class ReviewDesk:
         known: Mapping[str, str | None],
         *,
         image_id: str = "query",
+        photo: Catalogue | None = None,
         filter: Mapping[str, str] | None = None,  # noqa: A002  the reviewer's word for it
         top: int = 5,
     ) -> Candidates:
@@ -202,12 +208,13 @@ class ReviewDesk:
             vector: (D,) float32 of unit length, of the desk's model.
             known: what is known of it: `content` (the fingerprint of its file), `encounter`, `side`, `species` ...
             image_id: what to call it.
+            photo: the photo itself, one row; a desk that re-ranks asks for it.
             filter: as for `candidates`.
             top: as for `candidates`.
 
         Raises:
             UnknownNameError: when there is no such column to filter by.
-            InputError: when `top` is below 1, or the vector has another length.
+            InputError: when `top` is below 1, the vector has another length, or a photo is needed and not there.
         """
         state = self._now()
         if top < 1 or vector.shape != (state.board.embeddings.dimension,):
@@ -216,7 +223,7 @@ class ReviewDesk:
                 f"{vector.shape}"
             )
         told = {name: value for name, value in known.items() if value and name != "content"}
-        query = Query(image_id, vector, known)
+        query = Query(image_id, vector, known, photo=photo)
         return state.found(query, Facts(image_id, None, told), dict(filter or {}), top, "individual")
 
     def match_lines(self, image_id: str, candidate_id: str) -> MatchLines:
@@ -329,7 +336,7 @@ class ReviewDesk:
         before = len(self._state.board.embeddings)
         state = self._read()
         with self._lock:
-            self._state, self._ranking = state, None
+            self._state = state
         return len(state.board.embeddings) - before
 
     def empty_vectors(self) -> Embeddings:
@@ -339,13 +346,22 @@ class ReviewDesk:
     # How that is known
 
     def _read(self) -> State:
+        fitted = None if self._compare is None else fitted_for(self.store, self.model)
+        point = self._point(self.model if fitted is None else fitted.model)
         photos, embeddings = self.store.catalogue(), self.store.embeddings(self.model)
-        try:
-            point = self.store.operating_point(self.model)
-        except NotFittedError:
-            point = None
         board = Board(photos, embeddings, () if point is None else point.same)
-        return State(board, Names.read(self.store, list(board.row_of)), point)
+        weigher = None
+        if fitted is not None and point is not None and self._compare is not None:
+            weigher = Weigher(fitted, point, board, self._compare)
+        return State(board, Names.read(self.store, list(board.row_of)), point, weigher)
+
+    def _point(self, scores: str) -> OperatingPoint | None:
+        try:
+            return self.store.operating_point(scores)
+        except NotFittedError:
+            if self._compare is not None:
+                raise
+            return None
 
     def _now(self) -> State:
         """The state with all that the journal says by now."""
@@ -358,33 +374,6 @@ class ReviewDesk:
             if self._state.board is state.board and self._state.names.number <= names.number:
                 self._state = newer
         return newer
-
-    def _ranked(self, state: State) -> Ranking:
-        """The ranking, anew when names changed: at once where that is quick, else beside the reviewer's work."""
-        ranking = self._ranking
-        ranking = ranking if ranking is not None and ranking.board is state.board else None  # photos came meanwhile
-        if ranking is not None and ranking.as_of == state.names.number:
-            return ranking
-        n_vectors, dimension = state.board.embeddings.vectors.shape
-        if ranking is None or n_vectors**2 * dimension <= _AT_ONCE:
-            with self._ranking_lock:
-                done = self._ranking
-                if done is None or done.board is not state.board or done.as_of < state.names.number:
-                    done = self._rank(state)
-                return done
-        if self._ranker is None or not self._ranker.is_alive():
-            self._ranker = Thread(target=self._rank, args=(state,), daemon=True, name="ranking")
-            self._ranker.start()
-        return ranking
-
-    def _rank(self, state: State) -> Ranking:
-        per_search = max(state.board.embeddings.vectors.size, 1)
-        n_searches = min(MAX_SEARCHES, max(_AT_MOST // per_search, _SEARCHES_AT_LEAST))
-        ranking = rank_photos(state.board, state.names, state.point, n_searches)
-        with self._lock:
-            if self._state.board is state.board:
-                self._ranking = ranking
-        return ranking
 
     def _item(self, state: State, ranking: Ranking, number: int, skipped: Mapping[str, None]) -> QueueItem:
         row = int(ranking.rows[number])

@@ -20,7 +20,7 @@ from resight.pipeline.review_names import Names
 from resight.pipeline.self_search import SAME_PHOTO
 from resight.search.gallery import SCALE
 
-__all__ = ["Board", "Query"]
+__all__ = ["Board", "Mask", "Query"]
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -47,6 +47,7 @@ class Query:
         known: what is known of it: content, encounter, and the columns in which a candidate must agree.
         without: individuals that it was said not to show.
         row: of the board, when it is a photo of the catalogue; such a photo never answers itself.
+        photo: the photo itself, as a catalogue of one row without a name; None where nothing but the vector is asked.
     """
 
     image_id: str
@@ -54,6 +55,7 @@ class Query:
     known: Mapping[str, str | None]
     without: Sequence[str] = ()
     row: int | None = None
+    photo: Catalogue | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +148,9 @@ class Board:
             return None
         image_id = str(self.photos.frame["image_id"][row])
         known = {name: str(texts[row]) for name, texts in self._ruling.items()}
-        return Query(image_id, self.embeddings.vectors[place], known, names.labels[image_id].rejected, row)
+        photo = self.photos.select(np.array([row]))
+        photo = Catalogue(photo.frame.with_columns(identity=pl.lit(None, pl.String)), photo.root)
+        return Query(image_id, self.embeddings.vectors[place], known, names.labels[image_id].rejected, row, photo)
 
     def answering(self, query: Query, names: Names, wanted: Mapping[str, str]) -> Mask:
         """(N,) which photos may answer a query.

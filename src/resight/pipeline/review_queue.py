@@ -25,6 +25,7 @@ from resight.core import Embeddings, Estimate, Matches, OperatingPoint
 from resight.decide.rule import probabilities
 from resight.pipeline.review_board import Board
 from resight.pipeline.review_names import Names
+from resight.pipeline.review_weigher import Weigher
 from resight.pipeline.self_search import MAX_SEARCHES, N_CANDIDATES, drawn_rows, who_may_answer
 from resight.search import choose
 
@@ -39,6 +40,7 @@ _DOUBTFUL = 0.05
 """A name that is wrong with less than this probability does not wait."""
 _Z = 1.959963984540054
 _N_NEAR = 10
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,7 @@ class Ranking:
         best: (W,) the individual that comes first, empty where nobody does.
         calibrated: whether probabilities stand behind it; else photos wait in their own order.
         n_left_out: photos that were not looked at, because there are too many.
+        n_unweighed: of `rows`, photos that the weigher has not come to.
     """
 
     board: Board
@@ -66,9 +69,16 @@ class Ranking:
     best: npt.NDArray[np.str_]
     calibrated: bool
     n_left_out: int = 0
+    n_unweighed: int = 0
 
 
-def rank_photos(board: Board, names: Names, point: OperatingPoint | None, max_searches: int = MAX_SEARCHES) -> Ranking:
+def rank_photos(
+    board: Board,
+    names: Names,
+    point: OperatingPoint | None,
+    max_searches: int = MAX_SEARCHES,
+    weigher: Weigher | None = None,
+) -> Ranking:
     """Search for every photo that a person might decide on, and weigh what that would teach.
 
     Args:
@@ -76,6 +86,7 @@ def rank_photos(board: Board, names: Names, point: OperatingPoint | None, max_se
         names: who is on them by now.
         point: of the calibrated catalogue; None for one that is not.
         max_searches: of more photos so many are looked at: those without a name first.
+        weigher: re-ranks; photos that it has not weighed by now come last. None for the embedding alone.
     """
     image_ids = board.photos.image_ids
     settled = (
@@ -106,11 +117,17 @@ def rank_photos(board: Board, names: Names, point: OperatingPoint | None, max_se
             False,
             n_left_out,
         )
-    matches = _searched(board, names, rows, gallery, point)
+    near = _searched(board, names, rows, gallery, point)
+    heard = np.ones(len(rows), bool) if weigher is None else weigher.has_weighed(image_ids[rows])
+    matches = near if weigher is None else _reranked(weigher, board, names, rows[heard], near.n_gallery, point)
     of_candidates, of_new = probabilities(matches, point)
-    teaches, p_wrong = _weighed(of_candidates, of_new, matches, names, rows, point)
-    teaches[~named] *= _settles(board, rows[~named], matches.best_scores[~named])
-    return Ranking(board, names.number, rows, named, teaches, p_wrong, matches.best_identities, True, n_left_out)
+    teaches, p_wrong = np.zeros(len(rows)), np.full(len(rows), math.nan)
+    best = np.zeros(len(rows), matches.best_identities.dtype)
+    teaches[heard], p_wrong[heard] = _weighed(of_candidates, of_new, matches, names, rows[heard], point)
+    best[heard] = matches.best_identities
+    teaches[~named] *= _settles(board, rows[~named], near.best_scores[~named])
+    n_unweighed = int((~heard).sum())
+    return Ranking(board, names.number, rows, named, teaches, p_wrong, best, True, n_left_out, n_unweighed)
 
 
 def expected_wrong(p_wrong: Floats) -> Estimate:
@@ -158,6 +175,18 @@ def _searched(
     rejections = {str(one): names.labels[str(one)].rejected for one in asking.image_ids}
     rule = who_may_answer(asking, answering, same=point.same).barring(asking.image_ids, called, rejections)
     return searcher.search(_vectors(board, rows), max(N_CANDIDATES, point.n_weighed), rule)
+
+
+def _reranked(
+    weigher: Weigher, board: Board, names: Names, rows: npt.NDArray[np.int64], n_gallery: int, point: OperatingPoint
+) -> Matches:
+    """What a photo was held against, by the names as they are now."""
+    asked = []
+    for image_id in board.photos.image_ids[rows].tolist():
+        there, log_odds = weigher.kept(image_id) or _NOTHING
+        barred = np.isin(names.codes[there], names.code_set(names.labels[image_id].rejected))
+        asked.append((image_id, there[~barred], log_odds[~barred]))
+    return weigher.matches(asked, names, n_gallery, max(N_CANDIDATES, point.n_weighed))
 
 
 def _vectors(board: Board, rows: npt.NDArray[np.int64]) -> Embeddings:

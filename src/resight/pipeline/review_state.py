@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from resight.core import Decision, Matches, OperatingPoint
 from resight.decide import decide
-from resight.pipeline.review_board import Board, Query
+from resight.pipeline.review_board import Board, Mask, Query
 from resight.pipeline.review_names import Names
 from resight.pipeline.review_nouns import Candidates, Facts, Offer
+from resight.pipeline.review_ranker import Ranker
+from resight.pipeline.review_weigher import Weigher
 from resight.pipeline.self_search import N_CANDIDATES
 from resight.store import Label
 
@@ -30,11 +32,15 @@ class State:
         board: photos and vectors.
         names: who is on them.
         point: of the calibrated catalogue; None for one that is not.
+        weigher: re-ranks by all that was fitted; None for the embedding alone.
+        ranker: keeps the order of review of this board.
     """
 
     board: Board
     names: Names
     point: OperatingPoint | None
+    weigher: Weigher | None = None
+    ranker: Ranker = field(default_factory=Ranker)
 
     def facts(self, row: int) -> Facts:
         """What is known of a photo, without its version."""
@@ -45,6 +51,11 @@ class State:
     def names_borne(self) -> set[str]:
         """The individuals that have a photo."""
         return {self.names.names[code] for code in np.unique(self.names.codes).tolist() if code >= 0}
+
+    def weigh(self, query: Query) -> None:
+        """Hold a photo of the board against those nearest to it, so that the order of review can rest on it."""
+        if self.weigher is not None:
+            self.weigher.weigh(query, self._near(query, self.board.answering(query, self.names, {}), self.weigher))
 
     def found(self, query: Query, facts: Facts, wanted: Mapping[str, str], top: int, by: str) -> Candidates:
         """A query beside those that it may show.
@@ -58,20 +69,28 @@ class State:
         """
         mask = self.board.answering(query, self.names, wanted)
         n_weighed = N_CANDIDATES if self.point is None else max(N_CANDIDATES, self.point.n_weighed)
-        matches = self.board.search(query, self.names, mask, max(top, n_weighed))
+        matches = self._searched(query, mask, max(top, n_weighed), distinct=True)
         decision, notes = _decided(matches, self.point, query)
-        shown = matches if by == "individual" else self.board.search(query, self.names, mask, top, distinct=False)
+        shown = matches if by == "individual" else self._searched(query, mask, top, distinct=False)
         verdict = None if decision is None else str(decision.verdict)
         new = None if decision is None else decision.probability_new
-        offers, model = self._offers(shown, decision, query)[:top], self.board.embeddings.model
+        offers, model = self._offers(shown, decision, query)[:top], shown.model
         return Candidates(facts, offers, verdict, new, wanted, int(mask.sum()), model, notes)
+
+    def _searched(self, query: Query, mask: Mask, k: int, *, distinct: bool) -> Matches:
+        if self.weigher is None:
+            return self.board.search(query, self.names, mask, k, distinct=distinct)
+        return self.weigher.search(query, self.names, self._near(query, mask, self.weigher), k, distinct=distinct)
+
+    def _near(self, query: Query, mask: Mask, weigher: Weigher) -> Matches:
+        return self.board.search(query, self.names, mask, weigher.n_photos, distinct=False)
 
     def _offers(self, shown: Matches, decision: Decision | None, query: Query) -> tuple[Offer, ...]:
         probable = {} if decision is None else {one.identity: one.probability for one in decision.candidates}
         unsure = self.names.labels.get(query.image_id, NO_LABEL).unsure
         counts, offers = self.names.n_photos(), list[Offer]()
         rows = zip(shown.identities[0].tolist(), shown.gallery_ids[0].tolist(), shown.scores[0].tolist(), strict=True)
-        for rank, (name, image_id, score) in enumerate(rows, 1):
+        for rank, (name, image_id, score) in enumerate((row for row in rows if row[1]), 1):
             row = self.board.row_of[image_id]
             n_photos = int(counts[self.names.codes[row]])
             said = (probable.get(name), rank, n_photos, self.facts(row), name in unsure)

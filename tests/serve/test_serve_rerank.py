@@ -1,0 +1,156 @@
+"""The desk that re-ranks: what the library says, kept while names change, and an order that follows."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+from resight import Identifier, RerankRecipe, calibrate_catalogue, index_photos, make_synthetic
+from resight.core import Catalogue, Judgement
+from resight.errors import InputError, MismatchError, NotFittedError
+from resight.pipeline.review import ReviewDesk
+from resight.pipeline.review_weigher import Holder
+
+RECIPE = RerankRecipe.parse(
+    """
+    [shortlist]
+    n_photos = 20
+    [fusion]
+    how = "stack"
+    [identity]
+    how = "any"
+    [[scorers]]
+    kind = "cosine"
+    [[scorers]]
+    kind = "naive-bayes"
+    max_side_px = 96
+    n_keypoints = 150
+    n_background = 12
+    """
+)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A catalogue calibrated with a recipe; read-only by agreement."""
+    folder = tmp_path_factory.mktemp("fitted")
+    make_synthetic(folder / "photos", n_identities=6, n_encounters=3, n_photos=2, n_strangers=2, side_px=96, seed=4)
+    index_photos(folder / "photos", folder / "mine")
+    calibrate_catalogue(folder / "mine", "fpir=0.2", rerank=RECIPE)
+    return folder / "mine"
+
+
+@pytest.fixture
+def mine(fitted, tmp_path):
+    return shutil.copytree(fitted, tmp_path / "mine")
+
+
+@pytest.fixture
+def counted(mine):
+    """A desk, and the photos that were held against others."""
+    asked = []
+    model = ReviewDesk.open(mine).model
+    holder = Holder(mine, None, model)
+
+    def compare(one, others, scores):
+        asked.append(str(one.catalogue.image_ids[0]))
+        return holder(one, others, scores)
+
+    plain = ReviewDesk.open(mine)
+    return ReviewDesk(plain.store, model, compare), asked
+
+
+def unnamed(desk):
+    return desk.store.catalogue().select(pl.col("identity").is_null())
+
+
+def test_candidates_are_those_of_the_library_re_ranked(fitted):
+    desk, identifier = ReviewDesk.open(fitted, rerank=True), Identifier.open(fitted, rerank=True)
+    photos = unnamed(desk)
+    vectors = desk.store.embeddings(desk.model).select(photos.image_ids)
+    by_cosine = ReviewDesk.open(fitted)
+    n_otherwise = 0
+    for one in identifier.identify_embeddings(vectors, photos, top=6):
+        found = desk.candidates(one.query, top=6)
+        assert [(o.identity, o.image_id) for o in found.offers] == [(c.identity, c.image_id) for c in one.candidates]
+        assert [o.score for o in found.offers] == pytest.approx([c.score for c in one.candidates], abs=1e-5)
+        assert [o.probability for o in found.offers] == pytest.approx([c.probability for c in one.candidates])
+        assert (found.verdict, found.probability_new) == (one.verdict, pytest.approx(one.probability_new))
+        assert found.model == identifier.point.model != desk.model
+        plain = by_cosine.candidates(one.query, top=6)
+        n_otherwise += [o.identity for o in plain.offers] != [o.identity for o in found.offers]
+    assert n_otherwise > 0
+
+
+def test_by_image_each_photo_stands_for_itself(fitted):
+    desk = ReviewDesk.open(fitted, rerank=True)
+    image_id = str(unnamed(desk).image_ids[0])
+    found = desk.candidates(image_id, by="image", top=20).offers
+    names = dict(desk.store.catalogue().frame.select("image_id", "identity").iter_rows())
+    assert len(found) == 20
+    assert len({one.image_id for one in found}) == 20
+    assert [one.identity for one in found] == [names[one.image_id] for one in found]
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
+def test_a_photo_that_is_not_in_the_catalogue_is_weighed_like_one_that_is(fitted):
+    desk = ReviewDesk.open(fitted, rerank=True)
+    photos = unnamed(desk).select(np.array([0]))
+    vector = desk.store.embeddings(desk.model).select(photos.image_ids).vectors[0]
+    row = photos.frame.row(0, named=True)
+    outside = Catalogue(pl.DataFrame([{"image_id": "q", "path": row["path"], "side": row["side"]}]), photos.root)
+    known = {name: row[name] for name in ("content", "encounter", "side") if row.get(name)}
+    found = desk.identify(vector, known, image_id="q", photo=outside, top=6)
+    inside = desk.candidates(row["image_id"], top=6)
+    assert [(o.identity, o.score) for o in found.offers] == [(o.identity, o.score) for o in inside.offers]
+    with pytest.raises(InputError, match="expected the photo of 'q'"):
+        desk.identify(vector, known, image_id="q")
+
+
+def test_what_was_compared_is_kept_while_names_change(counted):
+    desk, asked = counted
+    image_id = str(unnamed(desk).image_ids[0])
+    first = desk.candidates(image_id).offers[0]
+    desk.store.rename(first.identity, "Another name", who="anna")
+    again = desk.candidates(image_id).offers[0]
+    assert (again.identity, again.score) == ("Another name", first.score)
+    assert asked == [image_id]
+    desk.judge(Judgement(image_id, "different", "Another name"), who="anna")
+    assert "Another name" not in {one.identity for one in desk.candidates(image_id, top=20).offers}
+
+
+def test_the_order_follows_what_was_weighed(counted):
+    desk, asked = counted
+    before = desk.queue(n=100)
+    assert any("not weighed yet" in note for note in before.notes)
+    until = time.monotonic() + 60
+    while any("not weighed" in note for note in desk.queue(n=100).notes) and time.monotonic() < until:
+        time.sleep(0.05)
+    after = desk.queue(n=100)
+    assert not any("not weighed" in note for note in after.notes)
+    assert len(asked) == len(set(asked)) == len(desk.store.catalogue())
+    assert after.expected_wrong.value >= 0
+    first = after.items[0]
+    assert first.teaches > 0
+    assert first.best == desk.candidates(first.image_id).offers[0].identity
+    desk.judge(Judgement(first.image_id, "different", first.best), who="anna")
+    (now,) = (one for one in desk.queue(n=100).items if one.image_id == first.image_id)
+    assert now.best != first.best
+
+
+def test_nothing_fitted_or_something_else_is_said(mine, tmp_path):
+    model = ReviewDesk.open(mine).model
+    desk = ReviewDesk.open(mine, rerank=True)
+    calibrate_catalogue(mine, "fpir=0.2", rerank=RECIPE.model_copy(update={"scorers": RECIPE.scorers[:1]}))
+    with pytest.raises(MismatchError, match="refresh"):
+        desk.candidates(str(unnamed(desk).image_ids[0]))
+    desk.refresh()
+    assert desk.candidates(str(unnamed(desk).image_ids[0])).offers
+    assert desk.model == model
+    shutil.rmtree(mine / "rerank")
+    with pytest.raises(NotFittedError, match="resight calibrate --rerank"):
+        ReviewDesk.open(mine, rerank=True)

@@ -142,7 +142,7 @@ def test_the_order_follows_what_was_weighed(counted):
     assert now.best != first.best
 
 
-def test_nothing_fitted_or_something_else_is_said(mine, tmp_path):
+def test_nothing_fitted_or_something_else_is_said(mine):
     model = ReviewDesk.open(mine).model
     desk = ReviewDesk.open(mine, rerank=True)
     calibrate_catalogue(mine, "fpir=0.2", rerank=RECIPE.model_copy(update={"scorers": RECIPE.scorers[:1]}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +278,7 @@ class Identifier:
     def _notes(self, queries: Catalogue) -> tuple[str, ...]:
         """What the user should know about these photos."""
         notes = []
-        if fingerprint(self.gallery, self.embeddings) != self.point.fitted_on:
+        if self._fingerprint != self.point.fitted_on:
             notes.append(
                 "The gallery has changed since the operating point was fitted: run  resight calibrate"
                 f"{'' if self.reranker is None else ' --rerank'}  again to be sure of its promise."
@@ -290,11 +291,20 @@ class Identifier:
                     f"strangers may pass than was promised: give a table with it (labels)."
                 )
         notes.extend(self._without_line(queries))
-        known = set(self.gallery.column("content")) if "content" in self.gallery.frame.columns else set()
-        n_known = sum(content in known for content in queries.column("content"))
+        n_known = sum(content in self._contents for content in queries.column("content"))
         if n_known:
             notes.append(f"{n_known} of these photos are in the catalogue as they are; none answered for itself.")
         return tuple(notes)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self.gallery, self.embeddings)
+
+    @cached_property
+    def _contents(self) -> frozenset[str]:
+        """The fingerprints of the gallery's files."""
+        has = "content" in self.gallery.frame.columns
+        return frozenset(self.gallery.column("content")) if has else frozenset()
 
     def _without_line(self, queries: Catalogue) -> Iterator[str]:
         """A sentence when photos are of no group that has a threshold of its own."""

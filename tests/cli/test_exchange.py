@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from resight import Identifier, calibrate_catalogue, export_catalogue, index_embeddings, read_catalogue
-from resight.core import Catalogue
+from resight.core import Catalogue, Judgement
 from resight.errors import InputError, MismatchError
 from resight.pipeline import identify_vectors, read_vectors
 from resight.store import CatalogueStore
@@ -50,6 +50,27 @@ class TestExport:
             assert ours[column].to_list() == theirs[column].to_list(), column
         assert "Nala" in theirs["identity"].to_list()
         assert old not in theirs["identity"].to_list()
+
+    @pytest.mark.parametrize("name", OUT)
+    def test_what_was_judged_comes_out_too(self, catalogue, tmp_path, name):
+        store = CatalogueStore.open(catalogue)
+        photos = store.catalogue()
+        first, second, third = photos.image_ids[:3].tolist()
+        others = sorted(set(photos.frame["identity"][3:].drop_nulls()) - set(photos.frame["identity"][:3]))[:2]
+        store.rename(others[0], 'Ana, "the old"; grey', who="anna")
+        for other in ('Ana, "the old"; grey', others[1]):
+            store.judge(Judgement(first, "different", other), who="anna")
+        store.judge(Judgement(second, "poor"), who="anna")
+        store.judge(Judgement(third, "unsure", others[1]), who="anna")
+        out = tmp_path / OUT[name]
+        export_catalogue(catalogue, name, out)
+        back = read_catalogue(photos.root, out).frame
+        told = {row["image_id"]: row for row in back.iter_rows(named=True)}
+        assert json.loads(told[first]["rejected"]) == sorted(['Ana, "the old"; grey', others[1]])
+        assert told[second]["poor"] in ("true", True)
+        assert json.loads(told[third]["unsure"]) == [others[1]]
+        assert told[first]["poor"] is None
+        assert back["rejected"].null_count() == len(back) - 1
 
     @pytest.mark.parametrize("name", OUT)
     def test_what_asks_may_be_labelled_that_way_too(self, resight, calibrated, queries, tmp_path, name):

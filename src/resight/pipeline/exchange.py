@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from resight import registry
 from resight.core import Catalogue
@@ -51,8 +55,9 @@ def export_catalogue(
 ) -> Exported:
     """Write a catalogue, with all edits of names, in the format of another system.
 
-    Photos are not copied: their paths are relative to the catalogue's root, so that the file is read
-    again with  resight index ROOT --labels FILE.
+    Where a person said whom a photo does not show, of whom nobody can tell, or that it is too poor, the columns
+    `rejected`, `unsure` (lists of names, as JSON) and `poor` ("true") say so. Photos are not copied: their paths are
+    relative to the catalogue's root, so that the file is read again with  resight index ROOT --labels FILE.
 
     Args:
         catalogue: one on disk, or the rows themselves.
@@ -69,7 +74,7 @@ def export_catalogue(
         StoreError: when there is no catalogue.
     """
     export = _export(format_name, occasions, group)
-    rows = catalogue if isinstance(catalogue, Catalogue) else CatalogueStore.open(catalogue).catalogue()
+    rows = catalogue if isinstance(catalogue, Catalogue) else _with_judgements(CatalogueStore.open(catalogue))
     if not len(rows):
         raise InputError(f"expected photos in the catalogue {catalogue}, found none: index some first")
     place = Path(out)
@@ -79,6 +84,23 @@ def export_catalogue(
     if rows.root.is_dir() and format_name != HISTORY:
         notes = (*notes, f"read it again with  resight index {rows.root} --labels {place}")
     return Exported(format_name, str(place), len(rows), rows.n_identities, notes)
+
+
+def _with_judgements(store: CatalogueStore) -> Catalogue:
+    """The photos with what was said of them besides their names."""
+    photos, labels = store.catalogue(), store.labels()
+    of_each = [labels[image_id] for image_id in photos.frame["image_id"]]
+    told = {
+        "rejected": [_listed(label.rejected) for label in of_each],
+        "unsure": [_listed(label.unsure) for label in of_each],
+        "poor": ["true" if label.poor else None for label in of_each],
+    }
+    said = [pl.Series(name, texts, dtype=pl.String) for name, texts in told.items() if any(texts)]
+    return Catalogue(photos.frame.with_columns(said), photos.root)
+
+
+def _listed(names: Sequence[str]) -> str | None:
+    return json.dumps(names, ensure_ascii=False) if names else None
 
 
 def _export(format_name: str, occasions: str | None, group: str | None) -> Export:

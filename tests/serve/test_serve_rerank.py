@@ -142,6 +142,23 @@ def test_the_order_follows_what_was_weighed(counted):
     assert now.best != first.best
 
 
+def test_whoever_is_named_later_was_held_against_already(counted):
+    desk, asked = counted
+    photos = unnamed(desk)
+    for image_id in photos.image_ids.tolist():
+        state = desk._state
+        state.weigh(state.board.query(state.board.row(image_id), state.names))
+    n_asked = len(asked)
+    stranger, sibling = photos.select(pl.col("side") == photos.frame["side"][0]).image_ids[:2].tolist()
+    before = {one.identity: one.score for one in desk.candidates(sibling, top=20).offers}
+    named = desk.judge(Judgement(stranger, "new"), who="anna").after[stranger].identity
+    after = {one.identity: one.score for one in desk.candidates(sibling, top=20).offers}
+    met = desk.photo(stranger).columns["encounter"] != desk.photo(sibling).columns["encounter"]
+    assert (named in after) == met
+    assert {name: score for name, score in after.items() if name != named} == before
+    assert len(asked) == n_asked
+
+
 def test_nothing_fitted_or_something_else_is_said(mine):
     model = ReviewDesk.open(mine).model
     desk = ReviewDesk.open(mine, rerank=True)

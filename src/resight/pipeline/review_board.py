@@ -155,12 +155,20 @@ class Board:
     def answering(self, query: Query, names: Names, wanted: Mapping[str, str]) -> Mask:
         """(N,) which photos may answer a query.
 
-        Never the photo itself, another of its encounter or a copy of its file; only those with a name that it was
-        not said not to show; those that agree with it in `same`, and that pass the filter.
+        Those that it may be held against; only those with a name that it was not said not to show, and that pass the
+        filter.
         """
-        mask = self.chosen(wanted) & (names.codes >= 0)
+        mask = self.comparable(query) & self.chosen(wanted) & (names.codes >= 0)
         if query.without:
             mask &= ~np.isin(names.codes, names.code_set(query.without))
+        return mask
+
+    def comparable(self, query: Query) -> Mask:
+        """(N,) which photos a query may be held against, whoever is on them.
+
+        Never the photo itself, another of its encounter or a copy of its file; those that agree with it in `same`.
+        """
+        mask = np.ones(len(self.photos), bool)
         for column, (codes, code_of) in self._ruling_codes.items():
             value = query.known.get(column) or ""
             if value:
@@ -176,16 +184,29 @@ class Board:
         Every photo that may answer is compared. Scores are cosines: the float64 sum of the products, rounded to
         float32, as exact search gives them.
         """
-        places = np.flatnonzero(mask[self.rows] & (self.rows >= 0))
-        vectors, few = self.embeddings.vectors, len(places) * _GATHERING < len(self.rows)
-        rough = vectors[places] @ query.vector if few else (vectors @ query.vector)[places]
+        places, rough = self._roughly(query, mask)
         codes, ranks = names.codes[self.rows[places]], self._rank[self.rows[places]]
         order = _best_of_each(rough, codes, ranks, k + 1) if distinct else np.lexsort((ranks, -rough))[: k + 1]
-        best = places[order]
-        exact = (vectors[best].astype(np.float64) @ query.vector.astype(np.float64)).astype(np.float32)
+        best, exact = self._exactly(query, places[order], k)
+        return self._matches(query, best, exact, names, distinct=distinct, n_gallery=len(np.unique(codes)))
+
+    def nearest(self, query: Query, mask: Mask, k: int) -> Rows:
+        """The rising rows of the `k` photos that are nearest to a query, whoever is on them."""
+        places, rough = self._roughly(query, mask)
+        order = np.lexsort((self._rank[self.rows[places]], -rough))[: k + 1]
+        return np.sort(self.rows[self._exactly(query, places[order], k)[0]])
+
+    def _roughly(self, query: Query, mask: Mask) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """The vectors of the photos of a mask, and their cosines as float32 sums them."""
+        places = np.flatnonzero(mask[self.rows] & (self.rows >= 0))
+        vectors, few = self.embeddings.vectors, len(places) * _GATHERING < len(self.rows)
+        return places, vectors[places] @ query.vector if few else (vectors @ query.vector)[places]
+
+    def _exactly(self, query: Query, best: Rows, k: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+        vectors = self.embeddings.vectors[best].astype(np.float64)
+        exact = (vectors @ query.vector.astype(np.float64)).astype(np.float32)
         again = np.argsort(-exact, kind="stable")[:k]
-        n_gallery = len(np.unique(codes))
-        return self._matches(query, best[again], exact[again], names, distinct=distinct, n_gallery=n_gallery)
+        return best[again], exact[again]
 
     def _matches(
         self,

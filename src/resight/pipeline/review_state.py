@@ -53,9 +53,10 @@ class State:
         return {self.names.names[code] for code in np.unique(self.names.codes).tolist() if code >= 0}
 
     def weigh(self, query: Query) -> None:
-        """Hold a photo of the board against those nearest to it, so that the order of review can rest on it."""
+        """Hold a photo of the board against all those near it, named or not, so that the order can rest on that."""
         if self.weigher is not None:
-            self.weigher.weigh(query, self._near(query, self.board.answering(query, self.names, {}), self.weigher))
+            near = self.board.nearest(query, self.board.comparable(query), self.weigher.n_photos)
+            self.weigher.weigh(query, near)
 
     def found(self, query: Query, facts: Facts, wanted: Mapping[str, str], top: int, by: str) -> Candidates:
         """A query beside those that it may show.
@@ -80,10 +81,8 @@ class State:
     def _searched(self, query: Query, mask: Mask, k: int, *, distinct: bool) -> Matches:
         if self.weigher is None:
             return self.board.search(query, self.names, mask, k, distinct=distinct)
-        return self.weigher.search(query, self.names, self._near(query, mask, self.weigher), k, distinct=distinct)
-
-    def _near(self, query: Query, mask: Mask, weigher: Weigher) -> Matches:
-        return self.board.search(query, self.names, mask, weigher.n_photos, distinct=False)
+        near = self.board.nearest(query, mask, self.weigher.n_photos)
+        return self.weigher.search(query, self.names, near, k, distinct=distinct)
 
     def _offers(self, shown: Matches, decision: Decision | None, query: Query) -> tuple[Offer, ...]:
         probable = {} if decision is None else {one.identity: one.probability for one in decision.candidates}

@@ -144,35 +144,42 @@ class Weigher:
         with self._lock:
             return np.array([one in self._kept for one in image_ids.tolist()], bool)
 
-    def search(self, query: Query, names: Names, near: Matches, k: int, *, distinct: bool = True) -> Matches:
+    def search(self, query: Query, names: Names, near: Rows, k: int, *, distinct: bool = True) -> Matches:
         """The best `k` individuals (or, not `distinct`, photos) among those nearest to a query, by log-odds.
 
         Args:
             query: who asks.
             names: who is on the photos.
-            near: the photos nearest to it by the embedding.
+            near: rising rows of the photos nearest to it by the embedding.
             k: candidates at most.
             distinct: whether each individual comes once.
-        """
-        asked = (query.image_id, *self.weigh(query, near))
-        return self.matches([asked], names, near.n_gallery, k, distinct=distinct)
-
-    def weigh(self, query: Query, near: Matches) -> tuple[Rows, Floats]:
-        """The rising rows of the photos nearest to a query, and the log-odds of each; NaN where nothing was compared.
-
-        Of a photo of the board they are kept, until it is held against other rows.
 
         Raises:
             InputError: when the photo of the query is not there.
         """
-        rows = np.sort(np.array([self._board.row_of[one] for one in near.gallery_ids[0].tolist()], np.int64))
+        asked = (query.image_id, near, self.weigh(query, near))
+        return self.matches([asked], names, len(np.unique(names.codes[near])), k, distinct=distinct)
+
+    def weigh(self, query: Query, near: Rows) -> Floats:
+        """The log-odds of a query and each of some rising rows; NaN where nothing was compared.
+
+        Of a photo of the board they are kept, until it is held against rows that are not among them.
+
+        Raises:
+            InputError: when the photo of the query is not there.
+        """
         kept = None if query.row is None else self.kept(query.image_id)
-        if kept is not None and np.array_equal(kept[0], rows):
-            return kept
-        log_odds = self._compared(query, rows) if len(rows) else np.zeros(0)
+        if kept is not None and (np.array_equal(kept[0], near) or (self._each_alone and np.isin(near, kept[0]).all())):
+            return kept[1][np.searchsorted(kept[0], near)]
+        log_odds = self._compared(query, near) if len(near) else np.zeros(0)
         if query.row is not None:
-            self._keep(query.image_id, rows, log_odds)
-        return rows, log_odds
+            self._keep(query.image_id, near, log_odds)
+        return log_odds
+
+    @property
+    def _each_alone(self) -> bool:
+        """Whether what is said of a pair does not depend on the others: no scorer sees but the best of one before."""
+        return all(getattr(one, "n_best", None) is None for one in self._recipe.scorers)
 
     def matches(
         self, asked: list[tuple[str, Rows, Floats]], names: Names, n_gallery: int, k: int, *, distinct: bool = True

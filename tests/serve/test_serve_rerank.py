@@ -49,19 +49,16 @@ def mine(fitted, tmp_path):
     return shutil.copytree(fitted, tmp_path / "mine")
 
 
-@pytest.fixture
-def counted(mine):
+def counting(mine):
     """A desk, and the photos that were held against others."""
-    asked = []
-    model = ReviewDesk.open(mine).model
-    holder = Holder(mine, None, model)
+    asked, plain = [], ReviewDesk.open(mine)
+    holder = Holder(mine, None, plain.model)
 
     def compare(one, others, scores):
         asked.append(str(one.catalogue.image_ids[0]))
         return holder(one, others, scores)
 
-    plain = ReviewDesk.open(mine)
-    return ReviewDesk(plain.store, model, compare), asked
+    return ReviewDesk(plain.store, plain.model, compare), asked
 
 
 def unnamed(desk):
@@ -111,8 +108,8 @@ def test_a_photo_that_is_not_in_the_catalogue_is_weighed_like_one_that_is(fitted
         desk.identify(vector, known, image_id="q")
 
 
-def test_what_was_compared_is_kept_while_names_change(counted):
-    desk, asked = counted
+def test_what_was_compared_is_kept_while_names_change(mine):
+    desk, asked = counting(mine)
     image_id = str(unnamed(desk).image_ids[0])
     first = desk.candidates(image_id).offers[0]
     desk.store.rename(first.identity, "Another name", who="anna")
@@ -123,8 +120,8 @@ def test_what_was_compared_is_kept_while_names_change(counted):
     assert "Another name" not in {one.identity for one in desk.candidates(image_id, top=20).offers}
 
 
-def test_the_order_follows_what_was_weighed(counted):
-    desk, asked = counted
+def test_the_order_follows_what_was_weighed(mine):
+    desk, asked = counting(mine)
     before = desk.queue(n=100)
     assert any("not weighed yet" in note for note in before.notes)
     until = time.monotonic() + 60
@@ -142,8 +139,10 @@ def test_the_order_follows_what_was_weighed(counted):
     assert now.best != first.best
 
 
-def test_whoever_is_named_later_was_held_against_already(counted):
-    desk, asked = counted
+def test_whoever_is_named_later_was_held_against_already(mine):
+    longer = RECIPE.model_copy(update={"shortlist": RECIPE.shortlist.model_copy(update={"n_photos": 100})})
+    calibrate_catalogue(mine, "fpir=0.2", rerank=longer)
+    desk, asked = counting(mine)
     photos = unnamed(desk)
     for image_id in photos.image_ids.tolist():
         state = desk._state

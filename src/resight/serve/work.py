@@ -245,15 +245,10 @@ def _serve(line: Connection, bundle: str | None, max_bytes: int, max_pixels: int
     limits = ImageLimits(max_bytes, max_pixels)
     with suppress(EOFError, OSError, KeyboardInterrupt):
         try:
-            embed = _embedder(bundle, limits)
+            tasks = {"embed": _embedder(bundle, limits), "picture": _picturer(limits), "lines": _liner(limits)}
         except Exception as error:  # noqa: BLE001  the service says it in its own words
             line.send(str(error) or type(error).__name__)
             return
-        tasks: dict[str, Callable[..., Any]] = {
-            "embed": embed,
-            "picture": _picturer(limits),
-            "lines": _liner(limits),
-        }
         line.send(None)
         while True:
             task, arguments = line.recv()
@@ -291,9 +286,9 @@ def _picturer(limits: Any) -> Callable[..., Any]:
 
 
 def _liner(limits: Any) -> Callable[..., Any]:
-    def lines(folder: Path, pair: Catalogue) -> MatchLines:
-        from resight.pipeline.review_lines import lines_between  # heavy, and not always asked for
+    from resight.pipeline.review_lines import lines_between
 
+    def lines(folder: Path, pair: Catalogue) -> MatchLines:
         return lines_between(folder, pair, limits)
 
     return lines

@@ -18,7 +18,8 @@ from starlette.testclient import TestClient
 from resight.pipeline import Identifier
 from resight.pipeline.review import ReviewDesk
 from resight.serve.app import create_app, create_service
-from resight.serve.jobs import Jobs, safe_name
+from resight.serve.job_files import safe_name
+from resight.serve.jobs import Jobs
 from resight.serve.limits import Rate
 from resight.serve.settings import Settings
 from resight.serve.users import add_user, hashed, holds, read_tokens, read_users
@@ -157,7 +158,6 @@ class TestPhotosSentIn:
     def test_a_killed_worker_harms_nobody_else(self, served):
         workers = service_of(served).workers
         os.kill(workers.pids()[0], signal.SIGKILL)
-        assert served.post("/v1/identify", files={"photo": ("q.jpg", jpeg())}).status_code in (422, 503)
         assert served.post("/v1/identify", files={"photo": ("q.jpg", jpeg())}).status_code == 200
         assert workers.n_restarts >= 1
 
@@ -175,14 +175,13 @@ class TestPhotosSentIn:
     def test_a_job_that_was_cut_short_goes_on(self, folder):
         settings = Settings(tokens={"t" * 20: "anna"})
         jobs = Jobs(ReviewDesk.open(folder), None)
-        job_id, place = jobs.folder()
-        (place / "a.jpg").write_bytes(jpeg(seed=5))
-        jobs.add(job_id, ["a.jpg"], {}, "anna")  # its thread never ran: as killed before the first photo
+        content = io.BytesIO(jpeg(seed=5))
+        job = jobs.add([("a.jpg", content)], {}, "anna")  # its thread never ran: as killed before the first photo
         client = TestClient(create_app(create_service(folder, settings)), base_url="http://localhost")
         client.headers["Authorization"] = f"Bearer {'t' * 20}"
         with client:
-            assert '"state": "done"' in client.get(f"/v1/jobs/{job_id}/events").text
-            found = client.get("/v1/candidates", params={"image_id": f"photos/{job_id}/a.jpg"}).json()
+            assert '"state": "done"' in client.get(f"/v1/jobs/{job.job_id}/events").text
+            found = client.get("/v1/candidates", params={"image_id": job.image_ids[0]}).json()
         assert found["offers"]
 
 

@@ -16,7 +16,7 @@ from resight.errors import InputError, NotFittedError, UnknownNameError
 from resight.pipeline.bundles import model_of
 from resight.pipeline.review_board import Board, Query
 from resight.pipeline.review_figures import dashboard_of
-from resight.pipeline.review_lines import lines_between
+from resight.pipeline.review_lines import Between, lines_between
 from resight.pipeline.review_names import Names
 from resight.pipeline.review_nouns import (
     Candidates,
@@ -226,17 +226,17 @@ class ReviewDesk:
         query = Query(image_id, vector, known, photo=photo)
         return state.found(query, Facts(image_id, None, told), dict(filter or {}), top, "individual")
 
-    def match_lines(self, image_id: str, candidate_id: str) -> MatchLines:
-        """Where two photos of the catalogue agree, keypoint by keypoint.
+    def match_lines(self, image_id: str, candidate_id: str, between: Between = lines_between) -> MatchLines:
+        """Where two photos of the catalogue agree, keypoint by keypoint, as `between` finds it.
 
         Raises:
             UnknownNameError: when there is no such photo.
-            InputError: when both are one.
+            InputError: when both are one, or (ImageError) one cannot be read.
         """
         if image_id == candidate_id:
             raise InputError(f"expected two photos to compare, found '{image_id}' twice")
         board = self._state.board
-        return lines_between(self.store, board.photos.select(np.array([board.row(image_id), board.row(candidate_id)])))
+        return between(self.store.folder, board.photos.select(np.array([board.row(image_id), board.row(candidate_id)])))
 
     # Who there is
 

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
 from resight.config import LocalOptions
-from resight.core import Catalogue, Embeddings
+from resight.core import Catalogue
+from resight.errors import ImageError
+from resight.images import DEFAULT_LIMITS, ImageLimits
+from resight.pipeline.local_features import local_features
 from resight.pipeline.review_nouns import MatchLines
-from resight.pipeline.sides import Side, extractor_of
+from resight.pipeline.sides import extractor_of
 from resight.rerank.local_scorer import LocalScorer, Seen
-from resight.store import CatalogueStore
 
-__all__ = ["lines_between"]
+__all__ = ["Between", "lines_between"]
+
+Between = Callable[[Path, Catalogue], MatchLines]
+"""Whatever finds lines as `lines_between` does, here or in another process."""
 
 _N_LINES = 120
 
 
-def lines_between(store: CatalogueStore, pair: Catalogue) -> MatchLines:
+def lines_between(folder: Path, pair: Catalogue, limits: ImageLimits = DEFAULT_LIMITS) -> MatchLines:
     """The keypoints on which two photos agree.
 
     They are looked for by the plain method (RootSIFT, one similarity), kept in the catalogue, and looked for once.
 
     Args:
-        store: the catalogue on disk.
+        folder: of the catalogue on disk.
         pair: the query and the candidate, in this order.
+        limits: photos beyond them are refused.
+
+    Raises:
+        ImageError: when a photo cannot be read.
+        StoreError: when what was kept is locked, or the disk refuses.
     """
     options = LocalOptions()
-    nothing = Embeddings(pair.image_ids, np.eye(2, dtype=np.float32), "none")
-    found = Side(pair, nothing, store).local(extractor_of(options))
+    contents = dict(zip(pair.image_ids.tolist(), pair.frame["content"], strict=True))
+    extractor = extractor_of(options)
+    found, failures = local_features(folder, pair, contents, extractor, limits=limits, show_progress=False)
+    if failures:
+        raise ImageError(failures[0].path, failures[0].reason)
     scorer = LocalScorer(found, found, model=options.geometry, ratio=options.ratio, mutual=options.mutual, n_threads=1)
     seen = scorer.matches(0, 1)
     return MatchLines(_relative(seen, found.sizes), len(seen.inliers), _in_words(seen))

@@ -118,8 +118,8 @@ def _add_watch(app: FastAPI) -> None:
     """How the service is, for those who watch it."""
 
     @app.get("/v1/health", tags=["service"])
-    def health() -> dict[str, str]:
-        """Whether the service answers."""
+    async def health() -> dict[str, str]:
+        """Whether the service answers, also while all its threads wait."""
         return {"status": "ok", "version": __version__}
 
     @app.get("/v1/metrics", tags=["service"], response_class=Response)

@@ -1,74 +1,34 @@
 """Photos that were sent in, many at once: saved first, then indexed in the background, whatever is killed meanwhile.
 
-A job is a file in the catalogue's folder `jobs/`, replaced as a whole at each step; its photos lie in `photos/`, in a
-folder of its own. What was not done when the service ended is done when it starts again.
+What became of each photo stands in the catalogue, and nowhere else: a job's file only repeats it. What was not done
+when the service ended is done when it starts again; what failed for a reason that may pass is tried again.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import queue
-import re
-import secrets
 import threading
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 import polars as pl
 
 from resight.core import Catalogue
 from resight.embed import EmbeddedBatch, Failure
-from resight.errors import ImageError, ResightError, StoreError, UnknownNameError
+from resight.errors import ImageError, ResightError, StoreError
 from resight.pipeline.review import ReviewDesk
+from resight.serve.job_files import PHOTOS, Job, JobFiles, image_id_of
 from resight.serve.work import Workers
 
-__all__ = ["Job", "Jobs", "safe_name"]
+__all__ = ["Jobs"]
 
 _LOG = logging.getLogger(__name__)
-_PHOTOS, _JOBS = "photos", "jobs"
-_ID = re.compile(r"[0-9a-z-]{8,40}")
-_LONGEST_NAME = 60
 _N_TOGETHER = 16
-
-
-@dataclass(frozen=True)
-class Job:
-    """Photos that were sent in together.
-
-    Args:
-        job_id: its name, and that of its folder.
-        who: sent them.
-        at: time in UTC, ISO 8601.
-        photos: the files, relative to the folder `photos/`.
-        columns: what was said of all of them: species, side, date, encounter ...
-        state: waiting, running, done, or failed as a whole.
-        n_done: photos that are searchable or that failed.
-        failures: photos that cannot be read: file and reason.
-        reason: why the job failed as a whole.
-    """
-
-    job_id: str
-    who: str
-    at: str
-    photos: tuple[str, ...]
-    columns: dict[str, str] = field(default_factory=dict)
-    state: Literal["waiting", "running", "done", "failed"] = "waiting"
-    n_done: int = 0
-    failures: tuple[tuple[str, str], ...] = ()
-    reason: str = ""
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.state in ("done", "failed")
-
-    def to_json(self) -> dict[str, Any]:
-        """A mapping that JSON can hold."""
-        return {**asdict(self), "n_photos": len(self.photos), "image_ids": [_image_id(one) for one in self.photos]}
+_N_TRIES = 10
+_LONGEST_PAUSE_S = 60.0
 
 
 class Jobs:
@@ -77,19 +37,21 @@ class Jobs:
     Args:
         desk: of the catalogue; told when photos came.
         workers: that read and embed.
+        pause_s: before the first further try of what failed for a reason that may pass; each next one is twice as long.
     """
 
-    def __init__(self, desk: ReviewDesk, workers: Workers) -> None:
-        self._desk, self._workers = desk, workers
-        self._folder = desk.store.folder / _JOBS
+    def __init__(self, desk: ReviewDesk, workers: Workers, *, pause_s: float = 1.0) -> None:
+        self._desk, self._workers, self._pause_s = desk, workers, pause_s
+        self._files = JobFiles(desk.store.folder)
         self._queue: queue.Queue[str | None] = queue.Queue()
+        self._n_tries: Counter[str] = Counter()
         self._stopping = threading.Event()
-        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._work, daemon=True, name="jobs")
 
     def start(self) -> None:
         """Go on with what was not done."""
-        for job in self.all():
+        self._files.sweep()
+        for job in self._files.all():
             if not job.is_over:
                 self._queue.put(job.job_id)
         self._thread.start()
@@ -101,30 +63,19 @@ class Jobs:
         if self._thread.is_alive():
             self._thread.join(timeout=30)
 
-    def folder(self) -> tuple[str, Path]:
-        """The name of a job to come, and an empty folder for its photos.
+    def add(self, photos: Sequence[tuple[str, BinaryIO]], columns: dict[str, str], who: str) -> Job:
+        """Keep photos, and index them in their turn.
+
+        Args:
+            photos: name and content of each.
+            columns: what is known of all of them.
+            who: sends them.
 
         Raises:
-            StoreError: when the disk refuses.
+            StoreError: when the disk refuses; nothing is kept then.
         """
-        job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-        place = self._desk.store.folder / _PHOTOS / job_id
-        try:
-            place.mkdir(parents=True)
-        except OSError as error:
-            raise StoreError(f"expected a folder for photos at {place}, found: {error.strerror or error}") from error
-        return job_id, place
-
-    def add(self, job_id: str, files: list[str], columns: dict[str, str], who: str) -> Job:
-        """Take over photos that lie in the folder of a job.
-
-        Raises:
-            StoreError: when the disk refuses.
-        """
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        job = Job(job_id, who, at, tuple(f"{job_id}/{name}" for name in files), columns)
-        self._write(job)
-        self._queue.put(job_id)
+        job = self._files.keep(photos, columns, who)
+        self._queue.put(job.job_id)
         return job
 
     def get(self, job_id: str) -> Job:
@@ -132,58 +83,73 @@ class Jobs:
 
         Raises:
             UnknownNameError: when there is no such job.
+            StoreError: when its file cannot be read.
         """
-        if not _ID.fullmatch(job_id) or not (self._folder / f"{job_id}.json").is_file():
-            raise UnknownNameError("job", job_id, ())
-        data = json.loads((self._folder / f"{job_id}.json").read_text(encoding="utf-8"))
-        pairs = tuple((str(name), str(why)) for name, why in data.pop("failures"))
-        return Job(**{**data, "photos": tuple(data["photos"])}, failures=pairs)
+        return self._files.get(job_id)
 
     def all(self) -> list[Job]:
-        """The jobs, the oldest first."""
-        return [self.get(path.stem) for path in sorted(self._folder.glob("*.json"))]
-
-    def _write(self, job: Job) -> None:
-        try:
-            self._folder.mkdir(exist_ok=True)
-            beside = self._folder / f".{job.job_id}.{os.getpid()}.tmp"
-            beside.write_text(json.dumps(asdict(job), ensure_ascii=False), encoding="utf-8")
-            beside.replace(self._folder / f"{job.job_id}.json")
-        except OSError as error:
-            raise StoreError(f"expected to write to {self._folder}, found: {error.strerror or error}") from error
+        """The jobs, the oldest first; one whose file cannot be read is left out, and the log says so."""
+        return self._files.all()
 
     def _work(self) -> None:
         while not self._stopping.is_set() and (job_id := self._queue.get()) is not None:
-            job = self.get(job_id)
             try:
-                self._do(job)
-            except ResightError as error:
-                self._write(replace(self.get(job_id), state="failed", reason=str(error)))
+                self._try(job_id)
             except Exception:  # noqa: BLE001  the thread lives on for the next job
-                _LOG.exception("job %s failed", job_id)
-                self._write(replace(self.get(job_id), state="failed", reason="the service failed; its log says more"))
+                _LOG.exception("job %s stopped; it goes on when the service starts again", job_id)
+
+    def _try(self, job_id: str) -> None:
+        try:
+            self._do(self.get(job_id))
+        except (StoreError, OSError, MemoryError) as error:
+            self._put_off(job_id, str(error) or "memory is short")
+        except ResightError as error:
+            self._fail(job_id, str(error))
+        except Exception:  # noqa: BLE001  whatever it was, it would come again
+            _LOG.exception("job %s failed", job_id)
+            self._fail(job_id, "the service failed; its log says more")
+
+    def _fail(self, job_id: str, reason: str) -> None:
+        self._files.write(replace(self.get(job_id), state="failed", reason=reason))
+
+    def _put_off(self, job_id: str, reason: str) -> None:
+        """Let a job wait for what may pass; after some tries in vain, until the service starts again."""
+        pause_s = min(self._pause_s * 2 ** self._n_tries[job_id], _LONGEST_PAUSE_S)
+        self._n_tries[job_id] += 1
+        is_last = self._n_tries[job_id] >= _N_TRIES
+        _LOG.warning("job %s waits: %s", job_id, reason)
+        try:
+            then = f"{reason} (it goes on when the service starts again)" if is_last else reason
+            self._files.write(replace(self.get(job_id), state="waiting", reason=then))
+        finally:
+            if not is_last and not self._stopping.wait(pause_s):
+                self._queue.put(job_id)
 
     def _do(self, job: Job) -> None:
-        store = self._desk.store
+        store, job = self._desk.store, replace(job, state="running", reason="")
         store.register(self._all_photos(), who=job.who)
-        mine = {_image_id(one) for one in job.photos}
+        mine = set(job.image_ids)
         pending = [row for row in store.pending(self._desk.model) if row["image_id"] in mine]
         root = store.catalogue().root
-        failures = dict(job.failures)
-        for start in range(0, len(pending), _N_TOGETHER):
-            for row in pending[start : start + _N_TOGETHER]:
-                if self._stopping.is_set():
-                    return
-                batch = self._embedded(root, row)
-                store.add(batch)
-                failures |= {one.image_id: one.reason for one in batch.failures}
-            n_left = max(len(pending) - start - _N_TOGETHER, 0)
-            n_done = len(job.photos) - n_left
-            self._write(replace(job, state="running", n_done=n_done, failures=tuple(failures.items())))
+        for n_before, row in enumerate(pending):
+            stops = self._stopping.is_set()
+            if stops or n_before % _N_TOGETHER == 0:
+                self._tell(job, len(pending) - n_before)
+            if stops:
+                return
+            store.add(self._embedded(root, row))
+            self._n_tries.pop(job.job_id, None)
         self._desk.refresh()
-        self._write(replace(job, state="done", n_done=len(job.photos), failures=tuple(failures.items())))
+        self._tell(replace(job, state="done"), 0)
 
-    def _embedded(self, root: Path, row: dict[str, Any]) -> EmbeddedBatch:
+    def _tell(self, job: Job, n_left: int) -> None:
+        """Write how far a job is, in the words of the catalogue."""
+        mine = set(job.image_ids)
+        failures = tuple((one.image_id, one.reason) for one in self._desk.store.failures(self._desk.model))
+        failed = tuple(pair for pair in failures if pair[0] in mine)
+        self._files.write(replace(job, n_done=len(job.photos) - n_left, failures=failed))
+
+    def _embedded(self, root: Any, row: dict[str, Any]) -> EmbeddedBatch:
         try:
             return self._workers.embed(root, row, patient=True)
         except ImageError as error:
@@ -191,24 +157,22 @@ class Jobs:
             return EmbeddedBatch(nothing, {}, {}, (Failure(row["image_id"], row["path"], error.reason),))
 
     def _all_photos(self) -> Catalogue:
-        """The photos of all jobs: registering a folder means all that is in it."""
-        rows = [{"image_id": _image_id(path), "path": path, **job.columns} for job in self.all() for path in job.photos]
+        """The photos of all jobs, and those of a job whose file is gone: to register a folder means all of it."""
+        rows = [
+            {"image_id": image_id_of(path), "path": path, **job.columns} for job in self.all() for path in job.photos
+        ]
         frame = pl.DataFrame(rows, infer_schema_length=None)
-        return Catalogue(frame, self._desk.store.folder / _PHOTOS)
-
-
-def safe_name(number: int, name: str) -> str:
-    """A file name for a photo that came under whatever name: a number, and what of the name is plain.
-
-    Example:
-        >>> safe_name(7, "../../Nala & co.JPG")
-        '0007-nala-co.jpg'
-    """
-    stem, dot, ending = Path(name.replace("\\", "/")).name.rpartition(".")
-    plain = re.sub(r"[^a-z0-9]+", "-", (stem if dot else ending).lower()).strip("-")[:_LONGEST_NAME]
-    suffix = re.sub(r"[^a-z0-9]+", "", ending.lower())[:5] if dot else ""
-    return f"{number:04d}" + (f"-{plain}" if plain else "") + f".{suffix or 'jpg'}"
-
-
-def _image_id(path: str) -> str:
-    return f"{_PHOTOS}/{path}"
+        known = self._desk.store.catalogue()
+        place = self._files.photos.resolve()
+        further = known.frame.filter(
+            pl.col("image_id").str.starts_with(f"{PHOTOS}/") & ~pl.col("image_id").is_in(frame["image_id"].to_list())
+        )
+        paths = [known.root / path for path in further["path"]]
+        is_here = pl.Series([path.is_relative_to(place) for path in paths], dtype=pl.Boolean)
+        if is_here.any():
+            names = [path.relative_to(place).as_posix() for path in paths if path.is_relative_to(place)]
+            kept = (
+                further.filter(is_here).drop("identity", "content").with_columns(path=pl.Series(names, dtype=pl.String))
+            )
+            frame = pl.concat([frame, kept], how="diagonal_relaxed")
+        return Catalogue(frame, place)

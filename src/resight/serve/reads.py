@@ -40,7 +40,7 @@ def candidates(
 @router.get("/matches", tags=["review"])
 def matches(service: Served, image_id: ImageId, candidate_id: ImageId) -> dict[str, Any]:
     """Where two photos agree: lines from one to the other, in shares of width and height."""
-    return service.desk.match_lines(image_id, candidate_id).to_json()
+    return service.desk.match_lines(image_id, candidate_id, service.workers.lines).to_json()
 
 
 @router.get("/photo", tags=["photos"])

@@ -24,7 +24,8 @@ class Settings:
         max_files: photos of one request.
         max_body_bytes: size of any request but those that send photos.
         n_workers: processes that decode and embed.
-        n_waiting: requests for them that may wait; more are refused with 503.
+        n_waiting: requests for them that may wait; more are refused with 503. With `n_workers` below the 40 threads
+            that answer, so that what needs no worker is answered meanwhile.
         n_requests: requests that may be under way at once; more are refused with 503.
         rate_per_s: requests of one user or address per second, in the long run; more are refused with 429.
         burst: requests that may come at once.
@@ -45,7 +46,7 @@ class Settings:
     max_files: int = 2_000
     max_body_bytes: int = 1_000_000
     n_workers: int = 1
-    n_waiting: int = 64
+    n_waiting: int = 24
     n_requests: int = 128
     rate_per_s: float = 50.0
     burst: int = 200

@@ -8,15 +8,21 @@ import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
-from resight.serve.jobs import safe_name
+from resight.curate.dates import read_date
+from resight.errors import StoreError
+from resight.serve.job_files import safe_name
 from resight.serve.parts import Asked, Served, Service
 from resight.serve.problems import Problem
 
@@ -24,7 +30,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1")
 
-_KNOWN = ("encounter", "species", "side", "date")
+_KNOWN = ("encounter", "species", "side", "date", "place")
 _MOST_CANDIDATES = 200
 _TICK_S = 0.3
 _N_FIELDS = 20
@@ -44,7 +50,7 @@ def _form(files: str, *, many: bool, **further: Any) -> dict[str, Any]:
 )
 async def identify(service: Served, request: Request) -> dict[str, Any]:
     """Who is on a photo that is not in the catalogue, and is not kept: the verdict and the candidates."""
-    async with request.form(max_files=1, max_fields=_N_FIELDS) as form:
+    async with _read(service, request, 1) as form:
         photo = form.get("photo")
         if not isinstance(photo, UploadFile):
             raise Problem(422, "expected a photo as 'photo' of the form, found none")
@@ -55,7 +61,7 @@ async def identify(service: Served, request: Request) -> dict[str, Any]:
 @router.post("/jobs", status_code=202, tags=["jobs"], openapi_extra=_form("photos", many=True))
 async def send(service: Served, who: Asked, request: Request) -> dict[str, Any]:
     """Photos to index: kept at once, searchable when the job is done."""
-    async with request.form(max_files=service.settings.max_files, max_fields=_N_FIELDS) as form:
+    async with _read(service, request, service.settings.max_files) as form:
         photos = [one for one in form.getlist("photos") if isinstance(one, UploadFile)]
         if not photos:
             raise Problem(422, "expected photos as 'photos' of the form, found none")
@@ -99,8 +105,58 @@ async def events(service: Served, job_id: str) -> StreamingResponse:
     return StreamingResponse(told(), media_type="text/event-stream")
 
 
+class _Parts(MultiPartParser):
+    """Reads a form that is whole, and no more of a part than it may have."""
+
+    def __init__(self, request: Request, n_files: int, max_part_bytes: int) -> None:
+        super().__init__(request.headers, request.stream(), max_files=n_files, max_fields=_N_FIELDS)
+        self._max_part_bytes, self._n_bytes, self._is_whole = max_part_bytes, 0, False
+
+    def on_part_begin(self) -> None:
+        super().on_part_begin()
+        self._n_bytes = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self._n_bytes += end - start
+        if self._n_bytes > self._max_part_bytes:
+            raise Problem(413, f"expected photos of at most {self._max_part_bytes:,} bytes, found a larger one")
+        super().on_part_data(data, start, end)
+
+    def on_end(self) -> None:
+        super().on_end()
+        self._is_whole = True
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if not self._is_whole:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("it breaks off")
+        return form
+
+
+@asynccontextmanager
+async def _read(service: Service, request: Request, n_files: int) -> AsyncIterator[FormData]:
+    """The form that is sent, whose photos lie in passing files; the door counts the bytes of the whole."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise Problem(422, "expected a form (multipart/form-data), found another content")
+    try:
+        form = await _Parts(request, n_files, service.settings.max_file_bytes).parse()
+    except MultiPartException as error:
+        raise Problem(400, f"expected a whole form, found otherwise: {error.message}") from error
+    except ClientDisconnect as error:
+        raise Problem(400, "expected a whole form, found that its sender went away") from error
+    except OSError as error:
+        raise StoreError(
+            f"expected room for photos in {tempfile.gettempdir()}, found: {error.strerror or error}"
+        ) from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
 def _identified(service: Service, photo: UploadFile, known: Mapping[str, str], top: int) -> dict[str, Any]:
-    _check_size(service, photo)
     name = safe_name(1, photo.filename or "photo.jpg")
     with tempfile.TemporaryDirectory(prefix="resight-") as place:
         with Path(place, name).open("wb") as file:
@@ -114,20 +170,8 @@ def _identified(service: Service, photo: UploadFile, known: Mapping[str, str], t
 
 
 def _kept(service: Service, photos: list[UploadFile], columns: dict[str, str], who: str) -> dict[str, Any]:
-    for photo in photos:
-        _check_size(service, photo)
-    job_id, place = service.jobs.folder()
-    names = []
-    for number, photo in enumerate(photos, 1):
-        names.append(safe_name(number, photo.filename or "photo.jpg"))
-        with (place / names[-1]).open("wb") as file:
-            shutil.copyfileobj(photo.file, file)
-    return service.jobs.add(job_id, names, columns, who).to_json()
-
-
-def _check_size(service: Service, photo: UploadFile) -> None:
-    if (photo.size or 0) > service.settings.max_file_bytes:
-        raise Problem(413, f"expected photos of at most {service.settings.max_file_bytes:,} bytes, found a larger one")
+    named = [(photo.filename or "photo.jpg", photo.file) for photo in photos]
+    return service.jobs.add(named, columns, who).to_json()
 
 
 def _top(form: FormData) -> int:
@@ -142,4 +186,17 @@ def _columns(form: FormData) -> dict[str, str]:
     found = {name: value.strip() for name, value in known.items() if isinstance(value, str) and value.strip()}
     if any("\x00" in value or len(value) > 300 for value in found.values()):
         raise Problem(422, "expected plain text of at most 300 characters in each field, found otherwise")
+    if not _is_date(found.get("date", "2024")):
+        raise Problem(422, f"expected date as 2024-05-01, 2024-05, 2024 or 2024-05-01T09:30, found '{found['date']}'")
     return found
+
+
+def _is_date(text: str) -> bool:
+    """Whether a date is written as filters take it, by its beginning: ISO 8601, a time may follow."""
+    day = read_date(text)
+    if day is None or not text.startswith(day):
+        return False
+    try:
+        return text == day or bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False

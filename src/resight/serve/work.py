@@ -12,19 +12,25 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resight.errors import ImageError, ResightError
+from resight.core import Catalogue
+from resight.errors import ImageError, ResightError, StoreError
 from resight.serve.problems import Problem
 
 if TYPE_CHECKING:
     from resight.embed import EmbeddedBatch
+    from resight.pipeline.review_nouns import MatchLines
 
 __all__ = ["Workers"]
 
-_STOP_S = 5.0
+_STOP_S = 3.0
+_N_TRIES = 2
 
 
 class Workers:
     """Processes that read photos, one photo at a time each; one that dies is replaced.
+
+    A photo on which a process dies or stays too long is tried once more, on a fresh one: what happens to two
+    processes that were ready is the photo's doing. That a process cannot start is never the photo's.
 
     Args:
         n_workers: processes.
@@ -33,18 +39,34 @@ class Workers:
         bundle: folder or zip of the model that embeds; None when its vectors were made elsewhere.
         max_bytes: of a photo.
         max_pixels: of a photo.
+        start_timeout_s: how long a process may take until its model is loaded.
+
+    Raises:
+        StoreError: when the system gives no process.
     """
 
     def __init__(
-        self, n_workers: int, n_waiting: int, timeout_s: float, bundle: Path | None, max_bytes: int, max_pixels: int
+        self,
+        n_workers: int,
+        n_waiting: int,
+        timeout_s: float,
+        bundle: Path | None,
+        max_bytes: int,
+        max_pixels: int,
+        *,
+        start_timeout_s: float = 300.0,
     ) -> None:
-        self._options = (bundle, max_bytes, max_pixels)
         self._timeout_s = timeout_s
         self._seats = threading.BoundedSemaphore(n_workers + n_waiting)
+        self._all = [_Worker(start_timeout_s, bundle, max_bytes, max_pixels) for _ in range(n_workers)]
         self._free: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        self.n_restarts = 0
-        for _ in range(n_workers):
-            self._free.put(_Worker(*self._options))
+        for worker in self._all:
+            self._free.put(worker)
+
+    @property
+    def n_restarts(self) -> int:
+        """How many processes were replaced so far."""
+        return sum(worker.n_starts - 1 for worker in self._all)
 
     def embed(self, folder: Path, row: dict[str, Any], *, patient: bool = False) -> EmbeddedBatch:
         """The vector of one photo, or the reason why there is none.
@@ -55,7 +77,8 @@ class Workers:
             patient: wait however many wait already, as work in the background does.
 
         Raises:
-            ImageError: when the worker died of it, or did not come back in time.
+            ImageError: when two processes died of it, or did not come back in time.
+            StoreError: when no process can start.
             Problem: 503 when too many wait.
         """
         found: EmbeddedBatch = self._run("embed", (str(folder), row), row["path"], patient=patient)
@@ -65,21 +88,36 @@ class Workers:
         """A photo as a small JPEG.
 
         Raises:
-            ImageError: when it cannot be read, or the worker died of it.
+            ImageError: when it cannot be read, or as for `embed`.
+            StoreError: when no process can start.
             Problem: 503 when too many wait.
         """
         told: bytes = self._run("picture", (str(path), side_px, box), path.name)
         return told
+
+    def lines(self, folder: Path, pair: Catalogue) -> MatchLines:
+        """Where two photos agree, as `resight.pipeline.review_lines.lines_between` finds it.
+
+        Args:
+            folder: of the catalogue, which keeps what is found.
+            pair: the two photos.
+
+        Raises:
+            ImageError: when one cannot be read, or as for `embed`.
+            StoreError: when no process can start.
+            Problem: 503 when too many wait.
+        """
+        found: MatchLines = self._run("lines", (folder, pair), " and ".join(pair.frame["path"]))
+        return found
 
     def pids(self) -> list[int]:
         """The processes that are free now."""
         return [worker.pid for worker in list(self._free.queue)]
 
     def close(self) -> None:
-        """End the processes; those at work are given a moment."""
-        with suppress(queue.Empty):
-            while True:
-                self._free.get(timeout=0.2).close()
+        """End the processes, those at work too."""
+        for worker in self._all:
+            worker.close()
 
     def _run(self, task: str, arguments: tuple[Any, ...], path: str, *, patient: bool = False) -> Any:
         if not patient and not self._seats.acquire(blocking=False):
@@ -87,35 +125,72 @@ class Workers:
         try:
             worker = self._free.get()
             try:
-                return worker.run(task, arguments, self._timeout_s)
-            except (EOFError, OSError, TimeoutError) as error:
-                late = isinstance(error, TimeoutError)
-                worker.close()
-                worker = _Worker(*self._options)
-                self.n_restarts += 1
-                reason = "reading it took too long" if late else "reading it broke the process that did"
-                raise ImageError(path, reason) from error
+                return self._tried(worker, task, arguments, path)
             finally:
                 self._free.put(worker)
         finally:
             if not patient:
                 self._seats.release()
 
+    def _tried(self, worker: _Worker, task: str, arguments: tuple[Any, ...], path: str) -> Any:
+        reason = ""
+        for _ in range(_N_TRIES):
+            worker.be_ready()
+            try:
+                return worker.run(task, arguments, self._timeout_s)
+            except TimeoutError:
+                reason = "reading it took too long"
+            except (EOFError, OSError):
+                reason = "reading it broke the process that did"
+            worker.start()
+        raise ImageError(path, reason)
+
 
 class _Worker:
-    """One process, and the line to it."""
+    """One process at a time, and the line to it; used by one thread, closed by any."""
 
-    def __init__(self, bundle: Path | None, max_bytes: int, max_pixels: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._line, theirs = context.Pipe()
-        arguments = (theirs, None if bundle is None else str(bundle), max_bytes, max_pixels)
-        self._process = context.Process(target=_serve, args=arguments, daemon=True, name="resight-decoder")
-        self._process.start()
-        theirs.close()  # so that its death is heard
+    def __init__(self, start_timeout_s: float, bundle: Path | None, max_bytes: int, max_pixels: int) -> None:
+        self._start_timeout_s = start_timeout_s
+        self._arguments = (None if bundle is None else str(bundle), max_bytes, max_pixels)
+        self._lock = threading.Lock()
+        self._process: Any = None
+        self._is_ready = self._is_closed = False
+        self.n_starts = 0
+        self.start()
 
     @property
     def pid(self) -> int:
         return int(self._process.pid or 0)
+
+    def start(self) -> None:
+        """A fresh process in the place of the one before, which is ended."""
+        with self._lock:
+            if self._is_closed:
+                raise StoreError("expected a service that reads photos, found that it is ending: come again")
+            if self._process is not None:
+                self._line.close()
+                self._end()
+            self._is_ready = False
+            try:
+                self._begin()
+            except OSError as error:
+                raise StoreError(f"expected a process that reads photos, found: {error.strerror or error}") from error
+            self.n_starts += 1
+
+    def be_ready(self) -> None:
+        """Wait until the model is loaded, by a fresh process where this one is gone."""
+        if self._is_ready and self._process.is_alive():
+            return
+        if self._is_ready:
+            self.start()  # it died while it had nothing to do
+        if self._has_loaded():
+            return
+        self.start()  # what ended it, such as a want of memory, may have passed
+        if not self._has_loaded():
+            raise StoreError(
+                "expected a process that reads photos, found that it ends before its model is loaded, or takes more "
+                f"than {self._start_timeout_s:g} s: see whether memory is short"
+            )
 
     def run(self, task: str, arguments: tuple[Any, ...], timeout_s: float) -> Any:
         self._line.send((task, arguments))
@@ -127,21 +202,54 @@ class _Worker:
         return answer
 
     def close(self) -> None:
-        self._line.close()
-        self._process.terminate()
-        self._process.join(_STOP_S)
-        if self._process.is_alive():
-            self._process.kill()
+        """End it for good; whoever waits for its answer hears that it is gone."""
+        with self._lock:
+            self._is_closed = True
+            self._end()
+
+    def _begin(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, theirs = context.Pipe()
+        with theirs:  # closed here, so that its death is heard
+            arguments = (theirs, *self._arguments)
+            self._process = context.Process(target=_serve, args=arguments, daemon=True, name="resight-decoder")
+            self._process.start()
+
+    def _has_loaded(self) -> bool:
+        try:
+            if not self._line.poll(self._start_timeout_s):
+                return False
+            found = self._line.recv()
+        except (EOFError, OSError):
+            return False
+        if found is not None:
+            raise StoreError(f"expected a model that can be loaded, found otherwise: {found}")
+        self._is_ready = True
+        return True
+
+    def _end(self) -> None:
+        if self._process.pid is None:
+            return
+        for stop in (self._process.terminate, self._process.kill):
+            stop()
+            self._process.join(_STOP_S)
+            if not self._process.is_alive():
+                return
 
 
 def _serve(line: Connection, bundle: str | None, max_bytes: int, max_pixels: int) -> None:
-    """The life of a worker."""
+    """The life of a worker: it says None when it is ready, else why it cannot be, and answers until the line ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service says when it ends
     from resight.images import ImageLimits
 
     limits = ImageLimits(max_bytes, max_pixels)
-    tasks: dict[str, Callable[..., Any]] = {"embed": _embedder(bundle, limits), "picture": _picturer(limits)}
     with suppress(EOFError, OSError, KeyboardInterrupt):
+        try:
+            tasks = {"embed": _embedder(bundle, limits), "picture": _picturer(limits), "lines": _liner(limits)}
+        except Exception as error:  # noqa: BLE001  the service says it in its own words
+            line.send(str(error) or type(error).__name__)
+            return
+        line.send(None)
         while True:
             task, arguments = line.recv()
             try:
@@ -158,7 +266,6 @@ def _embedder(place: str | None, limits: Any) -> Callable[..., Any]:
     def embed(folder: str, row: dict[str, Any]) -> Any:
         import polars as pl
 
-        from resight.core import Catalogue
         from resight.errors import InputError
 
         if bundle is None:
@@ -176,3 +283,12 @@ def _picturer(limits: Any) -> Callable[..., Any]:
         return thumbnail(Path(path), side_px, box, limits)
 
     return picture
+
+
+def _liner(limits: Any) -> Callable[..., Any]:
+    from resight.pipeline.review_lines import lines_between
+
+    def lines(folder: Path, pair: Catalogue) -> MatchLines:
+        return lines_between(folder, pair, limits)
+
+    return lines

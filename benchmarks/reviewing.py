@@ -77,19 +77,20 @@ def left_wrong(desk: ReviewDesk, truth: dict[str, str], settled: set[str]) -> in
     """Photos that would bear a wrong name, or none where they have one, if nobody decided any more."""
     identity = dict(desk.store.catalogue().frame.select("image_id", "identity").iter_rows())
     known = {name for name in identity.values() if name is not None}
-    n_wrong = 0
-    for image_id, name in identity.items():
-        if image_id in settled:
-            continue
-        if name is None:
-            found = desk.candidates(image_id, top=1)
-            first = found.offers[0] if found.offers else None
-            sure = first is not None and (first.probability or 0) > (found.probability_new or 0)
-            name = first.identity if sure and first is not None else None
-            n_wrong += name != truth[image_id] if sure else truth[image_id] in known
-        else:
-            n_wrong += name != truth[image_id]
-    return n_wrong
+    return sum(
+        _wrong(desk, image_id, name, truth[image_id], known)
+        for image_id, name in identity.items()
+        if image_id not in settled
+    )
+
+
+def _wrong(desk: ReviewDesk, image_id: str, name: str | None, true_name: str, known: set[str]) -> bool:
+    if name is not None:
+        return name != true_name
+    found = desk.candidates(image_id, top=1)
+    if not found.offers or (found.offers[0].probability or 0) <= (found.probability_new or 0):
+        return true_name in known
+    return found.offers[0].identity != true_name
 
 
 def decide(desk: ReviewDesk, image_id: str, truth: dict[str, str]) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import time
 
 import numpy as np
 import polars as pl
 import pytest
+from starlette.testclient import TestClient
 
 from resight import Identifier, RerankRecipe, calibrate_catalogue, index_photos, make_synthetic
 from resight.core import Catalogue, Judgement
 from resight.errors import InputError, MismatchError, NotFittedError
 from resight.pipeline.review import ReviewDesk
 from resight.pipeline.review_weigher import Holder
+from resight.serve.app import create_app, create_service
+from resight.serve.settings import Settings
+
+TOKEN = "a-token-that-nobody-guesses"  # noqa: S105  of the tests
 
 RECIPE = RerankRecipe.parse(
     """
@@ -170,3 +176,31 @@ def test_nothing_fitted_or_something_else_is_said(mine):
     shutil.rmtree(mine / "rerank")
     with pytest.raises(NotFittedError, match="resight calibrate --rerank"):
         ReviewDesk.open(mine, rerank=True)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_service_says_the_same_by_processes_of_its_own(mine):
+    photos = ReviewDesk.open(mine).store.catalogue()
+    path = next(photos.photo(row) for row in range(len(photos)) if photos.frame["identity"][row] is None)
+    settings = Settings(tokens={TOKEN: "anna"}, rate_per_s=1_000, burst=1_000)
+    service = create_service(mine, settings, rerank=True)
+    with TestClient(create_app(service), base_url="http://127.0.0.1:8000") as client:
+        client.headers["Authorization"] = f"Bearer {TOKEN}"
+        sent = client.post("/v1/identify", files={"photo": ("q.jpg", path.read_bytes())}, data={"top": "3"}).json()
+        image_id = client.get("/v1/queue").json()["items"][0]["image_id"]
+        shown = client.get("/v1/candidates", params={"image_id": image_id}).json()
+    decision = next(iter(Identifier.open(mine, rerank=True).identify(path, top=3)))
+    key = "candidates" if "candidates" in sent else "offers"
+    assert sent["verdict"] == decision.verdict
+    assert [one["identity"] for one in sent[key]] == [one.identity for one in decision.candidates]
+    assert [one["score"] for one in sent[key]] == pytest.approx([one.score for one in decision.candidates], abs=1e-4)
+    ours = ReviewDesk.open(mine, rerank=True).candidates(image_id).offers
+    assert [one["score"] for one in shown[key]] == pytest.approx([one.score for one in ours], abs=1e-4)
+
+
+def test_a_service_that_cannot_re_rank_leaves_no_process(mine):
+    shutil.rmtree(mine / "rerank")
+    before = set(multiprocessing.active_children())
+    with pytest.raises(NotFittedError, match="resight calibrate --rerank"):
+        create_service(mine, Settings(), rerank=True)
+    assert set(multiprocessing.active_children()) == before

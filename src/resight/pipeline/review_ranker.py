@@ -7,12 +7,13 @@ import time
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
-from resight.errors import ResightError
+from resight.errors import MismatchError, StoreError
 from resight.pipeline.review_queue import Ranking, rank_photos
 from resight.pipeline.review_weigher import N_KEPT
 from resight.pipeline.self_search import MAX_SEARCHES
 
 if TYPE_CHECKING:
+    from resight.pipeline.review_board import Query
     from resight.pipeline.review_state import State
 
 __all__ = ["Ranker"]
@@ -42,8 +43,12 @@ class Ranker:
 
     def ranking(self, state: State) -> Ranking:
         """The ranking for the names of a state, or in a large catalogue one that lags behind a little."""
-        ranking, n_vectors = self._ranking, len(state.board.embeddings)
+        found = self._current(state)
         self._weigh_beside(state)
+        return found
+
+    def _current(self, state: State) -> Ranking:
+        ranking, n_vectors = self._ranking, len(state.board.embeddings)
         if ranking is not None and ranking.as_of == state.names.number:
             return ranking
         if ranking is None or n_vectors**2 * state.board.embeddings.dimension <= _AT_ONCE:
@@ -82,16 +87,24 @@ class Ranker:
         told = time.monotonic()
         for row in self._unweighed(state):
             query = state.board.query(row, state.names)
-            if query is not None:
-                self._tried.add(query.image_id)
-                try:
-                    state.weigh(query)
-                except ResightError as error:
-                    _LOG.warning("%s was not weighed: %s", query.image_id, error)
+            if query is not None and not self._weighed(state, query):
+                break
             if time.monotonic() - told > _EVERY_S:
                 self._follow(state)
                 told = time.monotonic()
         self._follow(state)
+
+    def _weighed(self, state: State, query: Query) -> bool:
+        """Weigh one photo; false when this is not the time to weigh any."""
+        try:
+            state.weigh(query)
+        except (StoreError, MismatchError) as error:
+            _LOG.info("no photo is weighed for now: %s", error)
+            return False
+        except Exception as error:  # noqa: BLE001  one photo must not stop the others
+            _LOG.warning("%s was not weighed: %s", query.image_id, error)
+        self._tried.add(query.image_id)
+        return True
 
     def _follow(self, state: State) -> None:
         """Rank anew by what was weighed, unless the names have moved on: then whoever asks next does."""

@@ -12,8 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from resight import __version__
-from resight.pipeline.bundles import bundle_place, external_model_of
+from resight.pipeline.bundles import bundle_place, external_model_of, model_of
 from resight.pipeline.review import ReviewDesk
+from resight.pipeline.review_weigher import Holder
 from resight.serve import pages, reads, uploads, writes
 from resight.serve.door import Door
 from resight.serve.jobs import Jobs
@@ -24,6 +25,7 @@ from resight.serve.problems import ANSWERS, answer_problems
 from resight.serve.security import COOKIE, Guard
 from resight.serve.settings import Settings
 from resight.serve.work import Workers
+from resight.store import CatalogueStore
 
 __all__ = ["create_app", "create_service"]
 
@@ -37,6 +39,7 @@ def create_service(
     one_time: str | None = None,
     model: str | None = None,
     url: str | None = None,
+    rerank: bool = False,
 ) -> Service:
     """What the routes of a catalogue work with; its processes run until the application ends.
 
@@ -46,14 +49,23 @@ def create_service(
         one_time: token of the link that lets in whoever started the service.
         model: bundle, by name or path; default: the catalogue's own.
         url: of the database server that keeps the catalogue's tables, if one does.
+        rerank: weigh what `calibrate_catalogue` fitted with a recipe, too; by one process more.
 
     Raises:
         StoreError: when there is no catalogue, or it has no vectors.
+        NotFittedError: when nothing was fitted to re-rank with.
     """
-    desk = ReviewDesk.open(catalogue, model=model, url=url)
-    place = None if external_model_of(desk.store, model) else bundle_place(desk.store, model)
+    store = CatalogueStore.open(catalogue, url=url)
+    name = model_of(store, model)
+    place = None if external_model_of(store, model) else bundle_place(store, model)
     limits = (settings.max_file_bytes, settings.max_pixels)
-    workers = Workers(settings.n_workers, settings.n_waiting, settings.work_timeout_s, place, *limits)
+    n_workers = settings.n_workers + (1 if rerank else 0)
+    workers = Workers(n_workers, settings.n_waiting, settings.work_timeout_s, place, *limits)
+    try:
+        desk = ReviewDesk(store, name, workers.weigh(Holder(Path(catalogue), url, name)) if rerank else None)
+    except BaseException:
+        workers.close()
+        raise
     return Service(desk, settings, Guard(settings, one_time), workers, Jobs(desk, workers), Measures())
 
 

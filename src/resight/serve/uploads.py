@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -20,6 +21,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
+from resight.core import Catalogue
 from resight.curate.dates import read_date
 from resight.errors import StoreError
 from resight.serve.job_files import safe_name
@@ -162,10 +164,12 @@ def _identified(service: Service, photo: UploadFile, known: Mapping[str, str], t
         with Path(place, name).open("wb") as file:
             shutil.copyfileobj(photo.file, file)
         found = service.workers.embed(Path(place), {"image_id": name, "path": name})
-    if found.failures:
-        raise Problem(422, f"{photo.filename or 'the photo'}: {found.failures[0].reason}")
-    told = {**known, "content": found.fingerprints[name]}
-    answer = service.desk.identify(found.embeddings.vectors[0], told, image_id=photo.filename or name, top=top)
+        if found.failures:
+            raise Problem(422, f"{photo.filename or 'the photo'}: {found.failures[0].reason}")
+        told = {**known, "content": found.fingerprints[name]}
+        one = Catalogue(pl.DataFrame([{"image_id": name, "path": name, **told}]), Path(place))
+        called = photo.filename or name
+        answer = service.desk.identify(found.embeddings.vectors[0], told, image_id=called, photo=one, top=top)
     return {**answer.to_json(), "remarks": [one.text for one in found.remarks]}
 
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
-import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resight.core import Catalogue
-from resight.errors import ImageError, ResightError, StoreError
+from resight.errors import ImageError, StoreError
 from resight.serve.problems import Problem
+from resight.serve.worker import answer_tasks
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from resight.embed import EmbeddedBatch
     from resight.pipeline.review_nouns import MatchLines
+    from resight.pipeline.review_weigher import Compare, Holder, Photos
 
 __all__ = ["Workers"]
 
 _STOP_S = 3.0
 _N_TRIES = 2
+_WEIGH_S = 600.0
+"""How long weighing may take: of a thousand photos the first time, whose keypoints are looked for too."""
 
 
 class Workers:
@@ -110,6 +114,23 @@ class Workers:
         found: MatchLines = self._run("lines", (folder, pair), " and ".join(pair.frame["path"]))
         return found
 
+    def weigh(self, holder: Holder) -> Compare:
+        """Holds photos against each other as a holder does, in these processes.
+
+        What it gives raises what the holder raises, ImageError and StoreError as `embed`, and StoreError when too many
+        wait.
+        """
+
+        def compare(one: Photos, others: Photos, fitted: str) -> npt.NDArray[np.float64]:
+            arguments, path = (holder, one, others, fitted), one.catalogue.frame["path"][0]
+            try:
+                found: npt.NDArray[np.float64] = self._run("weigh", arguments, path, timeout_s=_WEIGH_S)
+            except Problem as error:
+                raise StoreError(str(error.detail)) from error
+            return found
+
+        return compare
+
     def pids(self) -> list[int]:
         """The processes that are free now."""
         return [worker.pid for worker in list(self._free.queue)]
@@ -119,25 +140,27 @@ class Workers:
         for worker in self._all:
             worker.close()
 
-    def _run(self, task: str, arguments: tuple[Any, ...], path: str, *, patient: bool = False) -> Any:
+    def _run(
+        self, task: str, arguments: tuple[Any, ...], path: str, *, patient: bool = False, timeout_s: float = 0.0
+    ) -> Any:
         if not patient and not self._seats.acquire(blocking=False):
             raise Problem(503, "expected a free place in the queue, found it full: come again", {"Retry-After": "2"})
         try:
             worker = self._free.get()
             try:
-                return self._tried(worker, task, arguments, path)
+                return self._tried(worker, task, arguments, path, timeout_s or self._timeout_s)
             finally:
                 self._free.put(worker)
         finally:
             if not patient:
                 self._seats.release()
 
-    def _tried(self, worker: _Worker, task: str, arguments: tuple[Any, ...], path: str) -> Any:
+    def _tried(self, worker: _Worker, task: str, arguments: tuple[Any, ...], path: str, timeout_s: float) -> Any:
         reason = ""
         for _ in range(_N_TRIES):
             worker.be_ready()
             try:
-                return worker.run(task, arguments, self._timeout_s)
+                return worker.run(task, arguments, timeout_s)
             except TimeoutError:
                 reason = "reading it took too long"
             except (EOFError, OSError):
@@ -212,7 +235,7 @@ class _Worker:
         self._line, theirs = context.Pipe()
         with theirs:  # closed here, so that its death is heard
             arguments = (theirs, *self._arguments)
-            self._process = context.Process(target=_serve, args=arguments, daemon=True, name="resight-decoder")
+            self._process = context.Process(target=answer_tasks, args=arguments, daemon=True, name="resight-decoder")
             self._process.start()
 
     def _has_loaded(self) -> bool:
@@ -235,60 +258,3 @@ class _Worker:
             self._process.join(_STOP_S)
             if not self._process.is_alive():
                 return
-
-
-def _serve(line: Connection, bundle: str | None, max_bytes: int, max_pixels: int) -> None:
-    """The life of a worker: it says None when it is ready, else why it cannot be, and answers until the line ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service says when it ends
-    from resight.images import ImageLimits
-
-    limits = ImageLimits(max_bytes, max_pixels)
-    with suppress(EOFError, OSError, KeyboardInterrupt):
-        try:
-            tasks = {"embed": _embedder(bundle, limits), "picture": _picturer(limits), "lines": _liner(limits)}
-        except Exception as error:  # noqa: BLE001  the service says it in its own words
-            line.send(str(error) or type(error).__name__)
-            return
-        line.send(None)
-        while True:
-            task, arguments = line.recv()
-            try:
-                line.send((tasks[task](*arguments), None))
-            except ResightError as error:
-                line.send((None, error))
-
-
-def _embedder(place: str | None, limits: Any) -> Callable[..., Any]:
-    from resight.embed import Bundle, embed_all
-
-    bundle = None if place is None else Bundle.load(place, threads=1)
-
-    def embed(folder: str, row: dict[str, Any]) -> Any:
-        import polars as pl
-
-        from resight.errors import InputError
-
-        if bundle is None:
-            raise InputError("expected a model to embed photos with, found vectors that were made elsewhere")
-        photo = Catalogue(pl.DataFrame([row]), Path(folder))
-        return embed_all(photo, bundle, limits=limits, show_progress=False)
-
-    return embed
-
-
-def _picturer(limits: Any) -> Callable[..., Any]:
-    from resight.images import thumbnail
-
-    def picture(path: str, side_px: int, box: Sequence[float] | None) -> bytes:
-        return thumbnail(Path(path), side_px, box, limits)
-
-    return picture
-
-
-def _liner(limits: Any) -> Callable[..., Any]:
-    from resight.pipeline.review_lines import lines_between
-
-    def lines(folder: Path, pair: Catalogue) -> MatchLines:
-        return lines_between(folder, pair, limits)
-
-    return lines

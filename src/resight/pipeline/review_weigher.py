@@ -88,7 +88,8 @@ class Holder:
 
     @staticmethod
     def _side(photos: Photos, reranker: Reranker) -> Side:
-        return Side(photos.catalogue, photos.embeddings, reranker.gallery.store if photos.kept else None)
+        store = reranker.gallery.store if photos.kept else None
+        return Side(photos.catalogue, photos.embeddings, store, show_progress=False)
 
 
 def fitted_for(store: CatalogueStore, embeddings: str) -> Reranker:

@@ -32,6 +32,7 @@ class Side:
         catalogue: the photos.
         embeddings: one vector per photo, in the same order.
         store: the catalogue on disk that keeps what is found on the photos; None keeps it in memory only.
+        show_progress: draw bars on standard error.
 
     Raises:
         InputError: when the vectors are those of other photos.
@@ -41,6 +42,7 @@ class Side:
     embeddings: Embeddings
     store: CatalogueStore | None = None
     failures: list[Failure] = field(default_factory=list)
+    show_progress: bool = True
     _local: dict[str, LocalFeatures] = field(default_factory=dict)
     _vectors: dict[str, Embeddings] = field(default_factory=dict)
 
@@ -57,7 +59,9 @@ class Side:
         """The keypoints of every photo; none for one that cannot be read, which is noted in `failures`."""
         if extractor.model_id not in self._local:
             folder = None if self.store is None else self.store.folder
-            found, failures = local_features(folder, self.catalogue, self._contents(), extractor)
+            found, failures = local_features(
+                folder, self.catalogue, self._contents(), extractor, show_progress=self.show_progress
+            )
             self.failures.extend(failures)
             self._local[extractor.model_id] = _in_order(found, self.catalogue)
         return self._local[extractor.model_id]

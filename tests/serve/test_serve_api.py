@@ -99,7 +99,7 @@ class TestReviewing:
         assert served.get("/v1/matches", params={"image_id": first, "candidate_id": second}).json()["says"]
         assert served.get("/v1/dashboard").json()["n_individuals"] == 8
         assert served.get("/v1/filters").json()["side"] == ["left", "right"]
-        assert served.get("/v1/contradictions").json() == {"contradictions": []}
+        assert served.get("/v1/contradictions").json() == {"contradictions": [], "n_all": 0, "offset": 0}
         assert b"resight_answers_total" in served.get("/v1/metrics").content
         assert served.post("/v1/refresh").json() == {"n_new_vectors": 0}
         assert served.post("/v1/skip", json={"image_id": first}).json()["skipped"]
@@ -193,7 +193,7 @@ class TestWhoMayAsk:
         assert stranger.get("/v1/health").status_code == 200
         forged = {"Authorization": "Bearer a-token-that-nobody-guesseS"}
         assert stranger.get("/v1/queue", headers=forged).status_code == 401
-        assert stranger.get("/v1/queue", headers={"Cookie": "resight_session=forged"}).status_code == 401
+        assert stranger.get("/v1/queue", headers={"Cookie": "resight_session_8000=forged"}).status_code == 401
 
     def test_the_link_opens_once_and_writes_need_the_page(self, stranger):
         assert stranger.get("/enter", params={"token": "onc"}, follow_redirects=False).status_code == 403

@@ -96,5 +96,6 @@ def _write_user(users: Path | None, name: str) -> None:
     from resight.serve.users import add_user
 
     if users is None:
-        raise InputError("expected --users FILE beside --add-user, found none")
+        raise InputError("expected --users FILE beside --add-user, found none: name the file to write the user into")
     add_user(users, name, typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    typer.echo(f"{name} may sign in: written into {users}.")

@@ -13,7 +13,7 @@ from tempfile import mkstemp
 
 from resight.errors import InputError
 
-__all__ = ["add_user", "hashed", "holds", "read_tokens", "read_users"]
+__all__ = ["add_user", "check_name", "hashed", "holds", "read_tokens", "read_users"]
 
 _COST = {"n": 2**14, "r": 8, "p": 1}
 _SALT_BYTES, _HASH_BYTES = 16, 64
@@ -84,8 +84,7 @@ def add_user(path: Path, name: str, password: str) -> None:
         InputError: when the name cannot stand in such a file, the password is short, the file holds something else
             than users, or cannot be written.
     """
-    if not _NAME.fullmatch(name) or not name.isprintable():
-        raise InputError(f"expected a name of 1 to 300 characters without blanks, '#' and ':', found {name!r}")
+    check_name(name)
     kept = hashed(password)
     place = path.resolve()  # what a link leads to is replaced, not the link
     users = (_users(place) if place.exists() else {}) | {name: kept}
@@ -95,6 +94,18 @@ def add_user(path: Path, name: str, password: str) -> None:
         raise InputError(
             f"expected a file to write users to, found {path}: {error.strerror}; give another one as --users"
         ) from error
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that a line of a users file cannot hold.
+
+    Raises:
+        InputError: when it is empty or too long, or holds a blank, "#", ":" or what cannot be printed.
+    """
+    if not _NAME.fullmatch(name) or not name.isprintable():
+        raise InputError(
+            f"expected a name of 1 to 300 characters without blanks, '#' and ':', found {name!r}: take another one"
+        )
 
 
 def _replace(place: Path, text: str) -> None:

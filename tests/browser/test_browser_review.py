@@ -249,6 +249,8 @@ def test_dropped_photos_are_indexed_and_the_dashboard_counts_them(page, service)
     expect(page.locator("#jobs")).to_contain_text("done, searchable", timeout=20_000)
     expect(page.locator("#jobs")).to_contain_text("broken")
     shot(page, "photos")
+    page.reload()
+    expect(page.locator("#jobs")).to_contain_text("broken")
     page.goto(service.address("/dashboard"))
     assert int(page.locator(".figures dd").first.inner_text()) > n_photos
 

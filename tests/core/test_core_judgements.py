@@ -22,7 +22,7 @@ def test_a_judgement_travels_as_json():
         ({"says": "sure"}, "expected a judgement of same, different, unsure, new, poor, found 'sure'"),
         ({"image_id": " "}, "not blank as image_id"),
         ({"image_id": None}, "expected the image id"),
-        ({"identity": None}, "the individual that 'a' was compared with, found None"),
+        ({"identity": None}, "the individual that 'a' was compared with, found no name: give it as identity"),
         ({"identity": ""}, "not blank as identity"),
         ({"says": "poor"}, "no individual of a photo too poor to tell, found 'Nala'"),
         ({"candidate_id": "a"}, "another photo to compare 'a' with"),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from resight.core import Catalogue
 from resight.errors import InputError, ResightError, UnknownNameError
-from resight.store import CatalogueStore, JournalEntry, Label
+from resight.store import CatalogueStore, JournalEntry, Label, journal
 from resight.store.journal import replay
 
 LABELS = {"a1": "A", "a2": "A", "a3": "A", "b1": "B", "b2": "B", "c1": "C", "n1": None}
@@ -191,6 +191,31 @@ def test_undo_refuses_what_a_later_edit_touched(labelled):
     assert changed(labelled) == {"n1": "C"}
     with pytest.raises(InputError, match="'a2' changed since by entry 5"):
         labelled.undo(4, who="anna")  # to bring 3 back now would overwrite what undoing 1 did
+
+
+def test_a_part_of_the_journal_is_that_part_of_the_whole(labelled):
+    for number in range(6):
+        labelled.rename(f"A{number}" if number else "A", f"A{number + 1}", who="anna")
+    labelled.undo(6, who="ben")
+    labelled.undo(7, who="anna")
+    labelled.undo(8, who="ben")
+    whole = labelled.log()
+    for after in (0, 2, 9, 20):
+        for before in (None, 1, 7, 20):
+            part = [one for one in whole if one.number > after and (before is None or one.number < before)]
+            assert labelled.log(after=after, before=before) == part
+            assert labelled.n_entries(after=after, before=before) == len(part)
+            for last in (1, 3, 100):
+                assert labelled.log(after=after, before=before, last=last) == part[-last:]
+
+
+def test_only_the_rows_that_are_asked_for_are_read(labelled, monkeypatch):
+    for number in range(6):
+        labelled.rename(f"A{number}" if number else "A", f"A{number + 1}", who="anna")
+    read, plain = [], journal._entry
+    monkeypatch.setattr(journal, "_entry", lambda row, undone_by: read.append(row.number) or plain(row, undone_by))
+    labelled.log(last=2)
+    assert read == [5, 6]
 
 
 def test_the_journal_is_json(labelled):

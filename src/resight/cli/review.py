@@ -43,6 +43,9 @@ def review(
     who: Reviewer = "reviewer",
     database: Url = None,
     model: Model = None,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Weigh what  calibrate --rerank  fitted, too: slower, and better.")
+    ] = False,
     n_workers: Workers = 1,
     rate_per_s: Rate = 50.0,
 ) -> None:
@@ -75,9 +78,9 @@ def review(
         users={} if users is None else read_users(users),
     )
     one_time = secrets.token_urlsafe(24) if host in _LOOPBACK and users is None else None
-    service = create_service(catalogue, settings, one_time=one_time, model=model, url=database)
+    service = create_service(catalogue, settings, one_time=one_time, model=model, url=database, rerank=rerank)
     with listening(host, port) as where:
-        path = "login" if one_time is None else f"enter?token={one_time}"
+        path = f"enter?token={one_time}" if one_time else "login" if users else "v1/openapi.json"
         serve(service, where, lambda: typer.echo(f"http://{shown}:{where.getsockname()[1]}/{path}"))
 
 
@@ -93,8 +96,10 @@ def _require_extra() -> None:
 
 
 def _write_user(users: Path | None, name: str) -> None:
-    from resight.serve.users import add_user
+    from resight.serve.users import add_user, check_name
 
     if users is None:
-        raise InputError("expected --users FILE beside --add-user, found none")
+        raise InputError("expected --users FILE beside --add-user, found none: name the file to write the user into")
+    check_name(name)  # before anything is asked
     add_user(users, name, typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    typer.echo(f"{name} may sign in: written into {users}.")

@@ -85,9 +85,11 @@ class Judgement:
             if value is not None and not (isinstance(value, str) and value.strip()):
                 raise InputError(f"expected a text that is not blank as {name}, found {value!r}")
         if self.image_id is None:
-            raise InputError("expected the image id of the photo that is judged, found None")
+            raise InputError("expected the image id of the photo that is judged, found none: give it as image_id")
         if self.says in _OF_AN_INDIVIDUAL and self.identity is None:
-            raise InputError(f"expected the individual that '{self.image_id}' was compared with, found None")
+            raise InputError(
+                f"expected the individual that '{self.image_id}' was compared with, found no name: give it as identity"
+            )
         if self.says == "poor" and self.identity is not None:
             raise InputError(f"expected no individual of a photo too poor to tell, found '{self.identity}'")
         if self.candidate_id == self.image_id:

@@ -22,7 +22,7 @@ from resight.serve.measures import Measures
 from resight.serve.pages import page
 from resight.serve.parts import Served, Service
 from resight.serve.problems import ANSWERS, answer_problems
-from resight.serve.security import COOKIE, Guard
+from resight.serve.security import Guard, cookie_name
 from resight.serve.settings import Settings
 from resight.serve.work import Workers
 from resight.store import CatalogueStore
@@ -107,22 +107,24 @@ def _add_entrance(app: FastAPI) -> None:
     """How to get in."""
 
     @app.get("/enter", include_in_schema=False)
-    def enter(service: Served, token: str = "") -> Response:
-        return _with_cookie(service.guard.enter_by_link(token))
+    def enter(service: Served, request: Request, token: str = "") -> Response:
+        return _with_cookie(request, service.guard.enter_by_link(token))
 
     @app.get("/login", include_in_schema=False)
     def ask(service: Served) -> Response:
         return page("login", has_users=bool(service.settings.users))
 
     @app.post("/login", include_in_schema=False)
-    def login(service: Served, name: str = Form(max_length=300), password: str = Form(max_length=1_000)) -> Response:
-        return _with_cookie(service.guard.enter_by_password(name, password))
+    def login(
+        service: Served, request: Request, name: str = Form(max_length=300), password: str = Form(max_length=1_000)
+    ) -> Response:
+        return _with_cookie(request, service.guard.enter_by_password(name, password))
 
     @app.post("/logout", include_in_schema=False)
     def logout(service: Served, request: Request) -> Response:
         service.guard.leave(request)
         answer = RedirectResponse("/login", 303)
-        answer.delete_cookie(COOKIE)
+        answer.delete_cookie(cookie_name(request))
         return answer
 
 
@@ -146,7 +148,8 @@ def _add_watch(app: FastAPI) -> None:
         return {"n_new_vectors": service.desk.refresh()}
 
 
-def _with_cookie(session: str) -> Response:
+def _with_cookie(request: Request, session: str) -> Response:
     answer = RedirectResponse("/", 303)
-    answer.set_cookie(COOKIE, session, httponly=True, samesite="strict")
+    is_secret = request.url.scheme == "https"
+    answer.set_cookie(cookie_name(request), session, secure=is_secret, httponly=True, samesite="strict")
     return answer

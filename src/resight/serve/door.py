@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from asyncio import wait_for
 from collections.abc import MutableMapping
 from typing import Any
 
-from starlette.requests import HTTPConnection
+from python_multipart.multipart import parse_options_header
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,7 +22,15 @@ __all__ = ["Door"]
 
 _OPEN = ("/enter", "/login", "/v1/health")
 """What is answered to anybody who is let in at the door."""
+_ALPHABETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1")
+_ENTRANCES = ("/enter", "/login")
 _FORM_BYTES = 1_000_000
+_LONGEST_LENGTH = 18
+_PER_S, _AT_ONCE = 10 / 60, 10
+"""Tries to come in, of one address: ten, and ten per minute."""
+_FAILED = "expected an answer, found that the service failed: try again, and look into its log"
+_PART_S = 30.0
+"""How long the next part of a request may take: a place is not held for who went away."""
 
 
 class Door:
@@ -39,6 +49,7 @@ class Door:
     def __init__(self, app: ASGIApp, guard: Guard, settings: Settings, measures: Measures) -> None:
         self._app, self._guard, self._settings, self._measures = app, guard, settings, measures
         self._rate = Rate(settings.rate_per_s, settings.burst)
+        self._tries = Rate(_PER_S, _AT_ONCE)
         self._n_under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,33 +57,42 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), [500]
-
-        async def telling(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                status[0] = message["status"]
-                _tell(message, scope["path"])
-            await send(message)
-
+        if scope["method"] == "HEAD" and scope["path"] not in _ENTRANCES:
+            scope = {**scope, "method": "GET"}  # the server leaves the body out
+        began, answer = time.perf_counter(), _Answer(scope, send)
         self._n_under_way += 1
         self._measures.under_way.set(self._n_under_way)
         try:
-            self._check(scope)
-            await self._app(scope, self._bounded(scope, receive), telling)
-        except Problem as problem:
-            await _said(problem, HTTPConnection(scope))(scope, receive, telling)
+            await self._answered(scope, receive, answer)
         finally:
             self._n_under_way -= 1
             self._measures.under_way.set(self._n_under_way)
-            self._measures.answered(scope, status[0], time.perf_counter() - began)
+            self._measures.answered(scope, answer.status, time.perf_counter() - began)
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        try:
+            self._check(scope)
+            await self._app(scope, self._bounded(scope, receive), answer)
+        except Problem as problem:
+            await _said(problem, HTTPConnection(scope))(scope, receive, answer)
+        except ClientDisconnect:
+            answer.status = 400  # nobody is there to be told
+        except Exception:
+            if not answer.has_begun:
+                await problem_response(500, _FAILED)(scope, receive, answer)
+            raise  # the server writes it into its log
 
     def _check(self, scope: Scope) -> None:
         connection, path = HTTPConnection(scope), scope["path"]
         self._guard.check_host(connection)
         if self._n_under_way > self._settings.n_requests:
-            raise Problem(503, "expected a free place, found too many requests under way", {"Retry-After": "1"})
+            raise Problem(
+                503, "expected a free place, found too many requests under way: wait 1 s", {"Retry-After": "1"}
+            )
         address = scope["client"][0] if scope.get("client") else ""
         user: User | None = None
+        if path in _ENTRANCES and (path, scope["method"]) != ("/login", "GET"):
+            self._slow_down(address, self._tries)
         if path not in _OPEN and not path.startswith("/static/"):
             try:
                 user = self._guard.user(connection)
@@ -82,12 +102,13 @@ class Door:
         self._slow_down(f"{address} {'' if user is None else user.name}")
         self._guard.check_origin(connection, scope["method"], user)
         scope.setdefault("state", {})["user"] = user
+        _check_alphabet(connection)
         n_bytes = connection.headers.get("content-length", "0")
-        if n_bytes.isdigit() and int(n_bytes) > self._n_bytes(path):
+        if n_bytes.isdecimal() and (len(n_bytes) > _LONGEST_LENGTH or int(n_bytes) > self._n_bytes(path)):
             raise _too_large(self._n_bytes(path))
 
-    def _slow_down(self, whom: str) -> None:
-        wait_s = self._rate.wait_s(whom)
+    def _slow_down(self, whom: str, rate: Rate | None = None) -> None:
+        wait_s = (rate or self._rate).wait_s(whom)
         if wait_s:
             raise Problem(
                 429, f"expected fewer requests, found too many: wait {wait_s} s", {"Retry-After": f"{wait_s}"}
@@ -100,16 +121,29 @@ class Door:
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """What is received, up to the limit: a length that was promised is not believed."""
-        left = [self._n_bytes(scope["path"])]
+        left, is_whole = self._n_bytes(scope["path"]), False
 
         async def counted() -> MutableMapping[str, Any]:
-            message = await receive()
-            left[0] -= len(message.get("body", b""))
-            if left[0] < 0:
+            nonlocal left, is_whole
+            try:
+                message = await (receive() if is_whole else wait_for(receive(), _PART_S))
+            except TimeoutError:
+                raise Problem(408, f"expected the rest within {_PART_S:g} s, found nothing: send it again") from None
+            is_whole = not message.get("more_body", False)
+            left -= len(message.get("body", b""))
+            if left < 0:
                 raise _too_large(self._n_bytes(scope["path"]))
             return message
 
         return counted
+
+
+def _check_alphabet(connection: HTTPConnection) -> None:
+    """Refuse a form in whatever Python can decode: some of it makes text that nothing can write."""
+    _, options = parse_options_header(connection.headers.get("content-type"))
+    alphabet = options.get(b"charset", b"utf-8").decode("latin-1")
+    if alphabet.lower() not in _ALPHABETS:
+        raise Problem(415, f"expected text in UTF-8, found charset={alphabet[:40]}: send it as UTF-8")
 
 
 def _said(problem: Problem, connection: HTTPConnection) -> Response:
@@ -123,10 +157,24 @@ def _too_large(n_bytes: int) -> Problem:
     return Problem(413, f"expected at most {n_bytes:,} bytes, found more: send fewer or smaller photos")
 
 
-def _tell(message: Message, path: str) -> None:
-    """Further headers of an answer."""
-    headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-    known = {name for name, _ in message["headers"]}
-    if b"cache-control" not in known:
-        headers.append((b"cache-control", b"no-cache" if path.startswith("/static/") else b"no-store"))
-    message["headers"] = [*message["headers"], *headers]
+class _Answer:
+    """What is sent, with the headers of every answer.
+
+    Args:
+        scope: of the request.
+        send: takes it.
+    """
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._path, self._send = scope["path"], send
+        self.status, self.has_begun = 500, False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.has_begun = message["status"], True
+            headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            if b"cache-control" not in {name for name, _ in message["headers"]}:
+                kept = b"no-cache" if self._path.startswith("/static/") else b"no-store"
+                headers.append((b"cache-control", kept))
+            message["headers"] = [*message["headers"], *headers]
+        await self._send(message)

@@ -70,4 +70,13 @@ def _filter(
 Served = Annotated[Service, Depends(_service)]
 Asked = Annotated[str, Depends(_who)]
 Filter = Annotated[dict[str, str], Depends(_filter)]
-ImageId = Annotated[str, Query(min_length=1, max_length=1_000, description="Image id.", examples=["gallery/00001.jpg"])]
+ImageId = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=1_000,
+        pattern=r"^[^\x00]*$",  # PostgreSQL knows no NUL
+        description="Image id.",
+        examples=["gallery/00001.jpg"],
+    ),
+]

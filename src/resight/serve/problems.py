@@ -34,14 +34,18 @@ _STATUS: tuple[tuple[type[ResightError], int], ...] = (
     (MissingExtraError, 501),
     (StoreError, 503),
 )
+_DESCRIBED = "/v1/openapi.json"
+_LONGEST_PATH = 200
 _TITLES = {
     400: "The request cannot be read",
     401: "Nobody is signed in",
     403: "This is refused",
     404: "There is no such thing",
     405: "This cannot be done here",
+    408: "It took too long",
     409: "It is not as it was seen",
     413: "It is too large",
+    415: "It is in a form that is not read",
     422: "What was sent is wrong",
     429: "Too many requests",
     500: "The service failed",
@@ -83,13 +87,13 @@ def _answer(status: int) -> dict[str, Any]:
 
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
-    status: _answer(status) for status in (400, 401, 403, 404, 405, 409, 413, 422, 429, 503)
+    status: _answer(status) for status in (400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 503)
 }
 """What every route may answer, for its description."""
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Let every error of an app leave it as a problem; what nobody foresaw as 500 without its words."""
+    """Let every error of an app that was foreseen leave it as a problem; the door answers for the others."""
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, error: Problem) -> Response:
@@ -106,12 +110,20 @@ def answer_problems(app: FastAPI) -> None:
     async def _wrong(_: Request, error: RequestValidationError) -> Response:
         wrong = [{"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()]
         first = wrong[0] if wrong else {"where": "the request", "what": "is wrong"}
-        return problem_response(422, f"{first['where']}: {first['what']}", errors=wrong)
+        detail = f"expected what {_DESCRIBED} describes, found another value of {first['where']}: {first['what']}"
+        return problem_response(422, detail, errors=wrong)
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> Response:
-        return problem_response(error.status_code, str(error.detail), error.headers)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        return problem_response(error.status_code, _sentence(request, error), error.headers)
 
-    @app.exception_handler(Exception)
-    async def _unforeseen(_: Request, __: Exception) -> Response:
-        return problem_response(500, "the service failed; its log says more")
+
+def _sentence(request: Request, error: HTTPException) -> str:
+    """What the framework refuses in a word or two, said as the library says it."""
+    path = request.url.path[:_LONGEST_PATH]
+    if error.status_code == 404:
+        return f"expected the address of a page or route, found '{path}': {_DESCRIBED} lists the routes"
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return f"expected {allowed} at '{path}', found {request.method}: {_DESCRIBED} lists the routes"
+    return f"expected a request that can be read, found otherwise ({error.detail}): {_DESCRIBED} describes each"

@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from resight.errors import UnknownNameError
 from resight.serve.parts import Asked, Filter, ImageId, Served
+from resight.serve.schemas import N_SEEN
+from resight.store import JournalEntry
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1")
 
-Count = Annotated[int, Query(ge=1, le=200)]
+Count = Annotated[int, Query(ge=1, le=200, description="How many to give at most.")]
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to pass over.")]
+Row = Annotated[int, Query(ge=0, le=2**53)]
 
 
 @router.get("/queue", tags=["review"])
@@ -83,7 +88,7 @@ def individuals(
     service: Served,
     wanted: Filter,
     starts: Annotated[str, Query(max_length=300, description="Beginning of the name.")] = "",
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    offset: Offset = 0,
     n: Count = 50,
 ) -> dict[str, Any]:
     """A page of the individuals, by name."""
@@ -93,10 +98,14 @@ def individuals(
 
 @router.get("/individual", tags=["individuals"])
 def individual(
-    service: Served, name: Annotated[str, Query(min_length=1, max_length=300, description="Of the individual.")]
+    service: Served,
+    name: Annotated[str, Query(min_length=1, max_length=300, description="Of the individual.")],
+    offset: Offset = 0,
+    n: Annotated[int, Query(ge=1, le=N_SEEN, description="How many photos to give at most.")] = N_SEEN,
 ) -> dict[str, Any]:
-    """An individual with all its photos, each with its version."""
-    return service.desk.individual(name).to_json()
+    """An individual with its photos, each with its version: by default as many as a change may name as `seen`."""
+    told = service.desk.individual(name).to_json()
+    return {**told, "photos": told["photos"][offset : offset + n], "offset": offset}
 
 
 @router.get("/filters", tags=["review"])
@@ -114,15 +123,34 @@ def dashboard(service: Served) -> dict[str, Any]:
 @router.get("/journal", tags=["changes"])
 def journal(
     service: Served,
-    after: Annotated[int, Query(ge=0, le=2**53, description="Only what came after this row.")] = 0,
+    after: Annotated[Row, Query(description="Only what came after this row.")] = 0,
+    before: Annotated[Row | None, Query(description="Only what came before this row: the page before a page.")] = None,
     n: Count = 50,
 ) -> dict[str, Any]:
-    """The journal: the last rows of it, the oldest first."""
-    entries = service.desk.store.log(after=after)
-    return {"entries": [entry.to_json() for entry in entries[-n:]], "n_all": len(entries)}
+    """The journal: the last rows of it, the oldest first, with the number of photos in place of their labels."""
+    store = service.desk.store
+    entries = store.log(after=after, before=before, last=n)
+    return {"entries": [_in_brief(entry) for entry in entries], "n_all": store.n_entries(after=after, before=before)}
+
+
+@router.get("/journal/{number}", tags=["changes"])
+def journal_entry(service: Served, number: Annotated[int, Path(ge=1, le=2**53)]) -> dict[str, Any]:
+    """A row of the journal, with the labels of all its photos before and after."""
+    found = service.desk.store.log(after=number - 1, before=number + 1)
+    if not found:
+        raise UnknownNameError("journal entry", str(number), ())
+    return found[0].to_json()
 
 
 @router.get("/contradictions", tags=["changes"])
-def contradictions(service: Served) -> dict[str, Any]:
+def contradictions(service: Served, offset: Offset = 0, n: Count = 50) -> dict[str, Any]:
     """Photos said to be different that bear one name, and photos said to be the same that bear two."""
-    return {"contradictions": [one.to_json() for one in service.desk.store.contradictions()]}
+    found = service.desk.store.contradictions()
+    page = [one.to_json() for one in found[offset : offset + n]]
+    return {"contradictions": page, "n_all": len(found), "offset": offset}
+
+
+def _in_brief(entry: JournalEntry) -> dict[str, Any]:
+    told = entry.to_json()
+    del told["before"], told["after"]
+    return {**told, "n_photos": len(entry.after)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -19,15 +21,19 @@ _BACKLOG = 2048
 
 
 class _Server(uvicorn.Server):
-    """Says that it is about to end before it waits for requests in flight, so that streams end too."""
+    """Says that it is about to end before it waits for requests in flight, so that streams end too.
+
+    A signal is how a service is ended: it is not raised again when all is done, so that the exit code is 0.
+    """
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, _: FrameType | None) -> None:
         self._service.closing = True
-        super().handle_exit(sig, frame)
+        self.force_exit |= self.should_exit and sig == signal.SIGINT  # the second Ctrl-C waits for nobody
+        self.should_exit = True
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -44,7 +50,9 @@ def listening(host: str, port: int) -> socket.socket:
         found.listen(_BACKLOG)  # whoever follows the link at once waits, and is not refused
     except OSError as error:
         found.close()
-        raise InputError(f"expected a free address, found {host}:{port}: {error.strerror or error}") from error
+        raise InputError(
+            f"expected a free address, found {host}:{port}: {error.strerror or error}; give another --port"
+        ) from error
     return found
 
 
@@ -61,7 +69,9 @@ def serve(service: Service, where: socket.socket, ready: Callable[[], None] = la
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(service.settings.grace_s),
+        http="h11",  # whose limits are given here
+        ws="none",
+        timeout_graceful_shutdown=math.ceil(service.settings.grace_s),
         h11_max_incomplete_event_size=64 * 1024,
         limit_concurrency=8 * service.settings.n_requests,
     )

@@ -8,17 +8,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from resight.core import Judgement
 
-__all__ = ["Assign", "JudgementIn", "Merge", "Rename", "Skip", "Split", "Undo"]
+__all__ = ["N_SEEN", "Assign", "JudgementIn", "Merge", "Rename", "Skip", "Split", "Undo"]
 
-Id = Annotated[str, Field(min_length=1, max_length=1_000, description="Image id, as the catalogue names the photo.")]
-Name = Annotated[str, Field(min_length=1, max_length=300, description="Name of an individual.")]
+N_SEEN = 100_000
+"""Photos of one change."""
+_PLAIN = r"^[^\x00]*$"  # PostgreSQL keeps no NUL
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=1_000, pattern=_PLAIN, description="Image id, as the catalogue names the photo."),
+]
+Name = Annotated[str, Field(min_length=1, max_length=300, pattern=_PLAIN, description="Name of an individual.")]
 Number = Annotated[int, Field(ge=0, le=2**53)]
 Seen = Annotated[
     dict[str, Number] | None,
     Field(
         description="Version of each photo as it was seen (image id to number); 409 when another one stands by now. "
         "None asks for no check.",
-        max_length=100_000,
+        max_length=N_SEEN,
     ),
 ]
 
@@ -48,7 +54,11 @@ class JudgementIn(_Sent):
     filter: dict[str, str] = Field(default_factory=dict, max_length=20)
 
     def judgement(self) -> Judgement:
-        """The noun."""
+        """The noun.
+
+        Raises:
+            InputError: when a name is blank or lacking, or the photo is its own candidate.
+        """
         return Judgement(**self.model_dump())
 
 
@@ -77,7 +87,7 @@ class Merge(_Sent):
 class Split(_Sent):
     """Photos of one individual that show another one."""
 
-    image_ids: Annotated[list[Id], Field(min_length=1, max_length=100_000)]
+    image_ids: Annotated[list[Id], Field(min_length=1, max_length=N_SEEN)]
     new_identity: Name
     seen: Seen = None
 
@@ -93,6 +103,6 @@ class Rename(_Sent):
 class Assign(_Sent):
     """Whom some photos show; None takes their name."""
 
-    image_ids: Annotated[list[Id], Field(min_length=1, max_length=100_000)]
+    image_ids: Annotated[list[Id], Field(min_length=1, max_length=N_SEEN)]
     identity: Name | None = None
     seen: Seen = None

@@ -6,15 +6,18 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from pathlib import Path
+from tempfile import mkstemp
 
 from resight.errors import InputError
 
-__all__ = ["add_user", "hashed", "holds", "read_tokens", "read_users"]
+__all__ = ["add_user", "check_name", "hashed", "holds", "read_tokens", "read_users"]
 
 _COST = {"n": 2**14, "r": 8, "p": 1}
-_SALT_BYTES = 16
+_SALT_BYTES, _HASH_BYTES = 16, 64
+_NAME = re.compile(r"[^\s:#]{1,300}")
 _SHORTEST_TOKEN = 20
 _SHORTEST_PASSWORD = 8
 
@@ -26,7 +29,9 @@ def hashed(password: str) -> str:
         InputError: when it has fewer than 8 characters.
     """
     if len(password) < _SHORTEST_PASSWORD:
-        raise InputError(f"expected a password of at least {_SHORTEST_PASSWORD} characters, found {len(password)}")
+        raise InputError(
+            f"expected a password of at least {_SHORTEST_PASSWORD} characters, found {len(password)}: take a longer one"
+        )
     salt = secrets.token_bytes(_SALT_BYTES)
     return "$".join(("scrypt", _text(salt), _text(_scrypt(password, salt))))
 
@@ -44,12 +49,7 @@ def read_users(path: Path) -> dict[str, str]:
     Raises:
         InputError: when the file cannot be read, is empty, or a line is not of that kind.
     """
-    users = {}
-    for number, line in _lines(path):
-        name, _, kept = line.partition(":")
-        if not name or kept.count("$") != 2 or not kept.startswith("scrypt$"):
-            raise InputError(f"expected name:scrypt$salt$hash in line {number} of {path}, found otherwise")
-        users[name] = kept
+    users = _users(path)
     if not users:
         raise InputError(f"expected users in {path}, found none: add one with  --add-user NAME")
     return users
@@ -78,20 +78,69 @@ def read_tokens(path: Path) -> dict[str, str]:
 def add_user(path: Path, name: str, password: str) -> None:
     """Write a user into a file, which only its owner may read; one of that name gets the new password.
 
+    The file is made where there is none, and replaced as a whole: whoever reads it meanwhile reads the old one.
+
     Raises:
-        InputError: when the name is empty or holds a colon, the password is short, or the file cannot be written.
+        InputError: when the name cannot stand in such a file, the password is short, the file holds something else
+            than users, or cannot be written.
     """
-    if not name.strip() or ":" in name or "\n" in name:
-        raise InputError(f"expected a name without a colon, found {name!r}")
+    check_name(name)
     kept = hashed(password)
-    users = (read_users(path) if path.exists() else {}) | {name: kept}
-    beside = path.with_suffix(f".{os.getpid()}.tmp")
+    place = path.resolve()  # what a link leads to is replaced, not the link
+    users = (_users(place) if place.exists() else {}) | {name: kept}
     try:
-        beside.touch(mode=0o600)
-        beside.write_text("".join(f"{one}:{hash_}\n" for one, hash_ in users.items()), encoding="utf-8")
-        beside.replace(path)
+        _replace(place, "".join(f"{one}:{hash_}\n" for one, hash_ in users.items()))
     except OSError as error:
-        raise InputError(f"expected a file to write users to, found {path}: {error.strerror}") from error
+        raise InputError(
+            f"expected a file to write users to, found {path}: {error.strerror}; give another one as --users"
+        ) from error
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that a line of a users file cannot hold.
+
+    Raises:
+        InputError: when it is empty or too long, or holds a blank, "#", ":" or what cannot be printed.
+    """
+    if not _NAME.fullmatch(name) or not name.isprintable():
+        raise InputError(
+            f"expected a name of 1 to 300 characters without blanks, '#' and ':', found {name!r}: take another one"
+        )
+
+
+def _replace(place: Path, text: str) -> None:
+    descriptor, beside = mkstemp(dir=place.parent, prefix=f".{place.name}.")  # only its owner may read it
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(place)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _users(path: Path) -> dict[str, str]:
+    users = {}
+    for number, line in _lines(path):
+        name, _, kept = line.partition(":")
+        if not name or not _is_hash(kept):
+            raise InputError(
+                f"expected name:scrypt$salt$hash in line {number} of {path}, found otherwise: take the line away and "
+                "write the user with  --add-user NAME"
+            )
+        users[name] = kept
+    return users
+
+
+def _is_hash(kept: str) -> bool:
+    kind, *parts = kept.split("$")
+    try:
+        sizes = [len(base64.b64decode(part, validate=True)) for part in parts]
+    except ValueError:
+        return False
+    return kind == "scrypt" and sizes == [_SALT_BYTES, _HASH_BYTES]
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -104,7 +153,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 
 def _scrypt(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, **_COST)
+    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, **_COST)
 
 
 def _text(data: bytes) -> str:

@@ -115,10 +115,11 @@ class Workers:
         return found
 
     def weigh(self, holder: Holder) -> Compare:
-        """Holds photos against each other as a holder does, in these processes.
+        """What holds photos against each other as a holder does, in these processes.
 
-        What it gives raises what the holder raises, ImageError and StoreError as `embed`, and StoreError when too many
-        wait.
+        Raises:
+            ImageError: by what it gives, as for `embed`; and whatever the holder raises.
+            StoreError: likewise, when no process can start or too many wait.
         """
 
         def compare(one: Photos, others: Photos, fitted: str) -> npt.NDArray[np.float64]:
@@ -253,8 +254,5 @@ class _Worker:
     def _end(self) -> None:
         if self._process.pid is None:
             return
-        for stop in (self._process.terminate, self._process.kill):
-            stop()
-            self._process.join(_STOP_S)
-            if not self._process.is_alive():
-                return
+        self._process.kill()  # it keeps nothing that is not whole
+        self._process.join(_STOP_S)

@@ -21,7 +21,8 @@ __all__ = ["answer_tasks"]
 
 def answer_tasks(line: Connection, bundle: str | None, max_bytes: int, max_pixels: int) -> None:
     """The life of a worker: it says None when it is ready, else why it cannot be, and answers until the line ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service says when it ends
+    for told in (signal.SIGINT, signal.SIGTERM):  # of all processes of a terminal or a unit: the service says when
+        signal.signal(told, signal.SIG_IGN)
     from resight.images import ImageLimits
 
     limits = ImageLimits(max_bytes, max_pixels)

@@ -183,10 +183,21 @@ class Editable:
             pairs = tuple((str(one["image_id"]), str(one["candidate_id"])) for one in apart)
             return Denials(labels.all_rejected(connection), pairs)
 
-    def log(self, *, after: int = 0) -> list[JournalEntry]:
-        """The journal, oldest first; of it what came after an entry."""
+    def log(self, *, after: int = 0, before: int | None = None, last: int | None = None) -> list[JournalEntry]:
+        """The journal, oldest first, or some rows of it.
+
+        Args:
+            after: only what came after this entry.
+            before: only what came before this entry.
+            last: only so many rows, the last ones; the others are not read.
+        """
         with self._database.reading() as connection:
-            return journal.entries(connection, after=after)
+            return journal.entries(connection, after=after, before=before, last=last)
+
+    def n_entries(self, *, after: int = 0, before: int | None = None) -> int:
+        """How many rows the journal has, or has after one entry and before another."""
+        with self._database.reading() as connection:
+            return journal.count(connection, after=after, before=before)
 
     def last_entry(self) -> int:
         """The number of the last journal row, 0 for none."""

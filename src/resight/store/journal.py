@@ -120,12 +120,33 @@ def append(
     return JournalEntry(number, at, who, verb, detail, before, after, undoes)
 
 
-def entries(connection: sa.Connection, verb: str | None = None, *, after: int = 0) -> list[JournalEntry]:
-    """All changes, or those of one verb, or those after an entry, oldest first."""
-    query = sa.select(journal).where(journal.c.number > after).order_by(journal.c.number)
-    rows = connection.execute(query if verb is None else query.where(journal.c.verb == verb)).all()
-    undone_by = _standing_undos(_undoes(connection)) if rows else {}
+def entries(
+    connection: sa.Connection,
+    verb: str | None = None,
+    *,
+    after: int = 0,
+    before: int | None = None,
+    last: int | None = None,
+) -> list[JournalEntry]:
+    """All changes, or some of them, oldest first.
+
+    Args:
+        connection: a transaction.
+        verb: only those of one verb.
+        after: only those that came after this entry.
+        before: only those that came before this entry.
+        last: only so many, the last ones.
+    """
+    query = sa.select(journal).where(*_between(after, before)).order_by(journal.c.number.desc()).limit(last)
+    rows = connection.execute(query if verb is None else query.where(journal.c.verb == verb)).all()[::-1]
+    undone_by = _standing_undos(_undoes(connection, after=rows[0].number)) if rows else {}
     return [_entry(row, undone_by.get(row.number)) for row in rows]
+
+
+def count(connection: sa.Connection, *, after: int = 0, before: int | None = None) -> int:
+    """How many changes there are, or came after one entry and before another."""
+    query = sa.select(sa.func.count()).select_from(journal).where(*_between(after, before))
+    return int(connection.scalar(query) or 0)
 
 
 def last_number(connection: sa.Connection) -> int:
@@ -267,8 +288,13 @@ def _later(connection: sa.Connection, than: JournalEntry) -> list[int]:
     return sorted(found, reverse=True)
 
 
-def _undoes(connection: sa.Connection) -> dict[int, int | None]:
-    rows = connection.execute(sa.select(journal.c.number, journal.c.undoes))
+def _between(after: int, before: int | None) -> list[sa.ColumnElement[bool]]:
+    return [journal.c.number > after, *([] if before is None else [journal.c.number < before])]
+
+
+def _undoes(connection: sa.Connection, *, after: int = 0) -> dict[int, int | None]:
+    """{entry: what it undoes}; an undo comes after what it takes back."""
+    rows = connection.execute(sa.select(journal.c.number, journal.c.undoes).where(journal.c.number > after))
     return {row.number: row.undoes for row in rows}
 
 

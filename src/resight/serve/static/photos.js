@@ -18,7 +18,7 @@ function show(job) {
   title.textContent = `${job.n_photos} photo${job.n_photos === 1 ? "" : "s"}${told ? `, ${told}` : ""}`;
   Object.assign(bar, { max: job.n_photos, value: job.n_done, ariaLabel: "Photos done" });
   text.textContent = `${STATES[job.state]} · ${job.n_done} of ${job.n_photos} · ${job.who}, ${new Date(job.at).toLocaleString()}${job.reason ? ` · ${job.reason}` : ""}`;
-  wrong.replaceChildren(...job.failures.map(([photo, reason]) => made("li", `${photo}: ${reason}`)));
+  wrong.replaceChildren(...(job.failures ?? []).map(([photo, reason]) => made("li", `${photo}: ${reason}`)));
 }
 
 function follow(job) {
@@ -57,4 +57,6 @@ drop.addEventListener("drop", (event) => {
   inTurn(() => send(files));
 });
 at("send").addEventListener("submit", (event) => event.preventDefault());
-inTurn(async () => (await ask("/v1/jobs")).jobs.forEach(follow));
+inTurn(async () => {
+  for (const job of (await ask("/v1/jobs")).jobs) follow(job.n_failures ? await ask(`/v1/jobs/${job.job_id}`) : job);
+});

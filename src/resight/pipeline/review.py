@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -27,18 +27,11 @@ from resight.pipeline.review_nouns import (
     Queue,
     QueueItem,
 )
-from resight.pipeline.review_queue import Ranking, expected_wrong, is_open, is_settled, rank_photos
+from resight.pipeline.review_queue import Ranking, expected_wrong, is_open, is_settled, n_unknown
 from resight.pipeline.review_state import State
-from resight.pipeline.self_search import MAX_SEARCHES
 from resight.store import CatalogueStore, JournalEntry
 
 __all__ = ["ReviewDesk"]
-
-_AT_ONCE = 20_000_000_000
-"""Products that ranking the photos anew may take while a reviewer waits: about a second of one core."""
-_AT_MOST = 200_000_000_000
-"""Products of a ranking: ten times as many. Of more photos some are drawn, those without a name first."""
-_SEARCHES_AT_LEAST = 200
 
 
 class ReviewDesk:
@@ -60,10 +53,8 @@ class ReviewDesk:
     def __init__(self, store: CatalogueStore, model: str) -> None:
         self.store = store
         self.model = model
-        self._lock, self._ranking_lock = Lock(), Lock()
+        self._lock, self._reading = Lock(), Lock()
         self._skipped: dict[str, dict[str, None]] = {}
-        self._ranking: Ranking | None = None
-        self._ranker: Thread | None = None
         self._state = self._read()
 
     @classmethod
@@ -77,6 +68,7 @@ class ReviewDesk:
 
         Raises:
             StoreError: when there is no catalogue, or it has no vectors.
+            UnknownNameError: when there is no such model.
         """
         store = CatalogueStore.open(folder, url=url)
         return cls(store, model_of(store, model))
@@ -111,8 +103,8 @@ class ReviewDesk:
         if n < 1 or by not in ("teaches", "order"):
             raise InputError(f"expected n of at least 1 and by as 'teaches' or 'order', found {n} and {by!r}")
         state = self._now()
-        ranking = self._ranked(state)
         board = state.board
+        ranking = state.rankings.of(board, state.names, state.point)
         waiting = is_open(ranking, board, state.names) & board.chosen(filter or {})[ranking.rows]
         order = np.flatnonzero(waiting)
         with self._lock:
@@ -131,6 +123,7 @@ class ReviewDesk:
             items,
             len(order),
             expected_wrong(ranking.p_wrong[~is_settled(ranking, board, state.names)]),
+            n_unknown(ranking, board, state.names),
             ranking.as_of,
             tuple(notes),
         )
@@ -279,7 +272,8 @@ class ReviewDesk:
             raise UnknownNameError("individual", name, state.names_borne())
         versions = self.store.versions([str(state.board.photos.image_ids[row]) for row in rows])
         facts = tuple(state.facts(row) for row in rows.tolist())
-        photos = tuple(replace(one, version=versions.get(one.image_id, 0)) for one in facts)
+        last = state.names.number  # what came after these names is not in them: it must be a conflict
+        photos = tuple(replace(one, version=min(versions.get(one.image_id, 0), last)) for one in facts)
         dates = sorted(one.columns["date"] for one in photos if "date" in one.columns)
         return Individual(name, len(photos), photos, dates[0] if dates else None, dates[-1] if dates else None)
 
@@ -312,25 +306,40 @@ class ReviewDesk:
         return self._state.board.filters()
 
     def dashboard(self) -> Dashboard:
-        """How far the catalogue is."""
+        """How far the catalogue is.
+
+        Raises:
+            StoreError: when the catalogue cannot be read.
+        """
         state = self._now()
         return dashboard_of(state.board, state.names, len(self.store.judgements()))
 
     # What was decided
 
     def judge(self, judgement: Judgement, *, who: str) -> JournalEntry:
-        """Write a judgement; raises what `CatalogueStore.judge` raises."""
+        """Write a judgement.
+
+        Raises:
+            ConflictError: when the photo is not as it was seen, or its candidate has lost the name.
+            UnknownNameError: when there is no such photo or individual.
+            InputError: when that was said before, or the name wished for is taken.
+        """
         entry = self.store.judge(judgement, who=who)
         self.unskip(judgement.image_id, who=who)
         return entry
 
     def refresh(self) -> int:
-        """Read photos and vectors again: what was indexed meanwhile is searchable; gives how many vectors came."""
-        before = len(self._state.board.embeddings)
-        state = self._read()
-        with self._lock:
-            self._state, self._ranking = state, None
-        return len(state.board.embeddings) - before
+        """Read photos and vectors again: what was indexed meanwhile is searchable; gives how many vectors came.
+
+        Raises:
+            StoreError: when the catalogue cannot be read.
+        """
+        with self._reading:  # one after the other: else one that began earlier might end later
+            before = len(self._state.board.embeddings)
+            state = self._read()
+            with self._lock:
+                self._state = state
+            return len(state.board.embeddings) - before
 
     def empty_vectors(self) -> Embeddings:
         """No vector of the desk's model: what a photo has that cannot be read."""
@@ -359,42 +368,15 @@ class ReviewDesk:
                 self._state = newer
         return newer
 
-    def _ranked(self, state: State) -> Ranking:
-        """The ranking, anew when names changed: at once where that is quick, else beside the reviewer's work."""
-        ranking = self._ranking
-        ranking = ranking if ranking is not None and ranking.board is state.board else None  # photos came meanwhile
-        if ranking is not None and ranking.as_of == state.names.number:
-            return ranking
-        n_vectors, dimension = state.board.embeddings.vectors.shape
-        if ranking is None or n_vectors**2 * dimension <= _AT_ONCE:
-            with self._ranking_lock:
-                done = self._ranking
-                if done is None or done.board is not state.board or done.as_of < state.names.number:
-                    done = self._rank(state)
-                return done
-        if self._ranker is None or not self._ranker.is_alive():
-            self._ranker = Thread(target=self._rank, args=(state,), daemon=True, name="ranking")
-            self._ranker.start()
-        return ranking
-
-    def _rank(self, state: State) -> Ranking:
-        per_search = max(state.board.embeddings.vectors.size, 1)
-        n_searches = min(MAX_SEARCHES, max(_AT_MOST // per_search, _SEARCHES_AT_LEAST))
-        ranking = rank_photos(state.board, state.names, state.point, n_searches)
-        with self._lock:
-            if self._state.board is state.board:
-                self._ranking = ranking
-        return ranking
-
     def _item(self, state: State, ranking: Ranking, number: int, skipped: Mapping[str, None]) -> QueueItem:
         row = int(ranking.rows[number])
         image_id = str(state.board.photos.image_ids[row])
-        p_wrong = float(ranking.p_wrong[number])
+        p_wrong, best = float(ranking.p_wrong[number]), int(ranking.best[number])
         return QueueItem(
             image_id,
             state.names.name(row),
             round(float(ranking.teaches[number]), 6),
-            0.0 if math.isnan(p_wrong) else round(p_wrong, 6),
-            str(ranking.best[number]) or None,
+            None if math.isnan(p_wrong) else round(p_wrong, 6),
+            None if best < 0 else state.names.names[best],
             image_id in skipped,
         )

@@ -24,6 +24,10 @@ def lines_between(store: CatalogueStore, pair: Catalogue) -> MatchLines:
     Args:
         store: the catalogue on disk.
         pair: the query and the candidate, in this order.
+
+    Raises:
+        ImageError: when a photo cannot be read.
+        StoreError: when the cache of keypoints is locked, or the disk refuses.
     """
     options = LocalOptions()
     nothing = Embeddings(pair.image_ids, np.eye(2, dtype=np.float32), "none")

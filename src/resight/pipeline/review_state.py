@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from resight.core import Decision, Matches, OperatingPoint
 from resight.decide import decide
 from resight.pipeline.review_board import Board, Query
 from resight.pipeline.review_names import Names
-from resight.pipeline.review_nouns import Candidates, Facts, Offer
+from resight.pipeline.review_nouns import Candidates, Facts, ReviewCandidate
+from resight.pipeline.review_rankings import Rankings
 from resight.pipeline.self_search import N_CANDIDATES
 from resight.store import Label
 
@@ -30,11 +31,13 @@ class State:
         board: photos and vectors.
         names: who is on them.
         point: of the calibrated catalogue; None for one that is not.
+        rankings: of the photos by what a decision teaches.
     """
 
     board: Board
     names: Names
     point: OperatingPoint | None
+    rankings: Rankings = field(default_factory=Rankings)
 
     def facts(self, row: int) -> Facts:
         """What is known of a photo, without its version."""
@@ -55,6 +58,10 @@ class State:
             wanted: the candidate filter.
             top: candidates at most.
             by: "individual" or "image".
+
+        Raises:
+            UnknownNameError: when there is no such column to filter by.
+            MismatchError: when the vectors are of another model than the operating point.
         """
         mask = self.board.answering(query, self.names, wanted)
         n_weighed = N_CANDIDATES if self.point is None else max(N_CANDIDATES, self.point.n_weighed)
@@ -63,20 +70,20 @@ class State:
         shown = matches if by == "individual" else self.board.search(query, self.names, mask, top, distinct=False)
         verdict = None if decision is None else str(decision.verdict)
         new = None if decision is None else decision.probability_new
-        offers, model = self._offers(shown, decision, query)[:top], self.board.embeddings.model
-        return Candidates(facts, offers, verdict, new, wanted, int(mask.sum()), model, notes)
+        candidates, model = self._candidates(shown, decision, query)[:top], self.board.embeddings.model
+        return Candidates(facts, candidates, verdict, new, wanted, int(mask.sum()), model, notes)
 
-    def _offers(self, shown: Matches, decision: Decision | None, query: Query) -> tuple[Offer, ...]:
+    def _candidates(self, shown: Matches, decision: Decision | None, query: Query) -> tuple[ReviewCandidate, ...]:
         probable = {} if decision is None else {one.identity: one.probability for one in decision.candidates}
         unsure = self.names.labels.get(query.image_id, NO_LABEL).unsure
-        counts, offers = self.names.n_photos(), list[Offer]()
+        counts, candidates = self.names.n_photos(), list[ReviewCandidate]()
         rows = zip(shown.identities[0].tolist(), shown.gallery_ids[0].tolist(), shown.scores[0].tolist(), strict=True)
         for rank, (name, image_id, score) in enumerate(rows, 1):
             row = self.board.row_of[image_id]
             n_photos = int(counts[self.names.codes[row]])
             said = (probable.get(name), rank, n_photos, self.facts(row), name in unsure)
-            offers.append(Offer(name, image_id, score, *said))
-        return tuple(offers)
+            candidates.append(ReviewCandidate(name, image_id, score, *said))
+        return tuple(candidates)
 
 
 def _decided(matches: Matches, point: OperatingPoint | None, query: Query) -> tuple[Decision | None, tuple[str, ...]]:

@@ -29,3 +29,9 @@ def test_text_and_edges_stand_out(scheme, on, of, least):
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", told))
     high, low = sorted((luminance(colours[on]), luminance(colours[of])), reverse=True)
     assert (high + 0.05) / (low + 0.05) >= least
+
+
+def test_nothing_moves_by_itself():
+    """Whoever asks for less motion gets what everybody gets: none."""
+    css = files("resight.serve").joinpath("static", "review.css").read_text(encoding="utf-8")
+    assert not re.search(r"transition|animation|@keyframes|scroll-behavior", css)

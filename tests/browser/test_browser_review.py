@@ -173,6 +173,18 @@ def test_a_candidate_that_lost_its_name_leaves_one_way(page, service):
     service.store.undo(who="ben")
 
 
+def test_it_says_of_how_many_photos_nothing_is_known(page, service):
+    image_id, _ = in_sight(page)
+    service.store.assign([image_id], "Alone", who="ben")  # the only photo of an individual, and no reviewer's word
+    page.reload()
+    settled(page)
+    expect(page.locator("#stopping")).to_contain_text("of 1 photo it is unknown")
+    service.store.undo(who="ben")
+    page.reload()
+    settled(page)
+    expect(page.locator("#stopping")).not_to_contain_text("unknown")
+
+
 def test_a_photo_whose_file_is_gone_has_a_picture_that_says_so(page, service):
     image_id, _ = in_sight(page)
     photos = service.store.catalogue()

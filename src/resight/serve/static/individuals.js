@@ -20,7 +20,7 @@ async function photosOf(names) {
 // What others changed on the individuals since the page was made is shown before anything is written.
 async function merge(cards, into, since = Number(list.dataset.number)) {
   const names = cards.map((card) => card.dataset.name).filter((name) => name !== into);
-  const inWords = `${names.join(", ")} ${names.length === 1 ? "is" : "are"} ${into}`;
+  const inWords = `${names.join(", ")} ${names.length === 1 ? "becomes" : "become"} ${into}`;
   const seen = await photosOf([into, ...names]);
   const { entries, number } = await news(since, {}, [into, ...names]);
   if (entries.length && !(await asked(entries, inWords, seen ? "" : GONE))) return anew("Left as it is now.");

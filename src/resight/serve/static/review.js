@@ -78,7 +78,7 @@ async function show(imageId, item = null, found = null) {
   viewer.reset();
   viewer.show(0, picture(imageId, LARGE), `Photo ${imageId}`);
   facts(at("query-facts"), found.query, ofNow(found.query.identity, item));
-  const verdict = found.verdict === null ? "" : `${found.verdict}, new ${percent(found.probability_new)}`;
+  const verdict = found.verdict === null ? "" : `${found.verdict} · ${percent(found.probability_new)} a new individual`;
   at("verdict").textContent = found.candidates.length ? verdict : "Nobody with a name may be on it.";
   at("empty").hidden = true;
   at("notes").textContent = found.notes.join(" ");

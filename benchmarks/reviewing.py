@@ -88,9 +88,9 @@ def _wrong(desk: ReviewDesk, image_id: str, name: str | None, true_name: str, kn
     if name is not None:
         return name != true_name
     found = desk.candidates(image_id, top=1)
-    if not found.offers or (found.offers[0].probability or 0) <= (found.probability_new or 0):
+    if not found.candidates or (found.candidates[0].probability or 0) <= (found.probability_new or 0):
         return true_name in known
-    return found.offers[0].identity != true_name
+    return found.candidates[0].identity != true_name
 
 
 def decide(desk: ReviewDesk, image_id: str, truth: dict[str, str]) -> None:

@@ -58,13 +58,13 @@ class TestReviewing:
     def test_from_the_queue_to_a_judgement_and_back(self, served):
         image_id = served.get("/v1/queue", params={"n": 1}).json()["items"][0]["image_id"]
         found = served.get("/v1/candidates", params={"image_id": image_id, "filter": "species:drawn_antelope"}).json()
-        offer, version = found["offers"][0], found["query"]["version"]
-        said = {"image_id": image_id, "says": "same", "identity": offer["identity"], "seen": version, "rank": 1}
-        said |= {"candidate_id": offer["image_id"], "score": offer["score"], "filter": found["filter"]}
+        candidate, version = found["candidates"][0], found["query"]["version"]
+        said = {"image_id": image_id, "says": "same", "identity": candidate["identity"], "seen": version, "rank": 1}
+        said |= {"candidate_id": candidate["image_id"], "score": candidate["score"], "filter": found["filter"]}
         entry = served.post("/v1/judgements", json=said)
         assert entry.status_code == 201
         assert (entry.json()["who"], entry.json()["detail"]["filter"]) == ("anna", {"species": "drawn_antelope"})
-        assert served.get("/v1/photo", params={"image_id": image_id}).json()["identity"] == offer["identity"]
+        assert served.get("/v1/photo", params={"image_id": image_id}).json()["identity"] == candidate["identity"]
         other = served.post(
             "/v1/judgements",
             json={**said, "says": "different"},
@@ -127,11 +127,11 @@ class TestPhotosSentIn:
         answer = served.post("/v1/identify", files={"photo": ("q.jpg", path.read_bytes())}, data={"top": "3"})
         decision = next(iter(Identifier.open(calibrated_for_review).identify(path, top=3)))
         told = answer.json()
-        assert (told["verdict"], [o["identity"] for o in told["offers"]]) == (
+        assert (told["verdict"], [o["identity"] for o in told["candidates"]]) == (
             decision.verdict,
             [c.identity for c in decision.candidates],
         )
-        assert told["offers"][0]["probability"] == pytest.approx(decision.candidates[0].probability)
+        assert told["candidates"][0]["probability"] == pytest.approx(decision.candidates[0].probability)
 
     @pytest.mark.parametrize(
         ("content", "status", "word"),
@@ -169,7 +169,7 @@ class TestPhotosSentIn:
         done = served.get(f"/v1/jobs/{job['job_id']}").json()
         assert [name for name, _ in done["failures"]] == [job["image_ids"][3]]
         assert served.get("/v1/photo", params={"image_id": job["image_ids"][0]}).json()["columns"]["side"] == "left"
-        assert served.get("/v1/candidates", params={"image_id": job["image_ids"][0]}).json()["offers"]
+        assert served.get("/v1/candidates", params={"image_id": job["image_ids"][0]}).json()["candidates"]
         assert job["job_id"] in [one["job_id"] for one in served.get("/v1/jobs").json()["jobs"]]
 
     def test_a_job_that_was_cut_short_goes_on(self, folder):
@@ -182,7 +182,7 @@ class TestPhotosSentIn:
         with client:
             assert '"state": "done"' in client.get(f"/v1/jobs/{job.job_id}/events").text
             found = client.get("/v1/candidates", params={"image_id": job.image_ids[0]}).json()
-        assert found["offers"]
+        assert found["candidates"]
 
 
 class TestWhoMayAsk:

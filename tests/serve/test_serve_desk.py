@@ -26,10 +26,10 @@ def test_candidates_are_those_of_the_library(desk):
     vectors = store.embeddings(desk.model).select(photos.image_ids)
     for one in identifier.identify_embeddings(vectors, photos, top=8):
         found = desk.candidates(one.query, top=8)
-        assert [(o.identity, o.image_id, o.score) for o in found.offers] == [
+        assert [(o.identity, o.image_id, o.score) for o in found.candidates] == [
             (c.identity, c.image_id, c.score) for c in one.candidates
         ]
-        assert [o.probability for o in found.offers] == pytest.approx([c.probability for c in one.candidates])
+        assert [o.probability for o in found.candidates] == pytest.approx([c.probability for c in one.candidates])
         assert (found.verdict, found.probability_new) == (one.verdict, pytest.approx(one.probability_new))
 
 
@@ -45,17 +45,17 @@ def test_by_image_it_is_a_plain_loop_over_photos(desk):
         ),
         key=lambda pair: pair[0],
     )[:12]
-    offers = desk.candidates(query["image_id"], by="image", top=12).offers
-    assert [o.image_id for o in offers] == [row["image_id"] for _, row in wanted]
-    assert [o.rank for o in offers] == list(range(1, 13))
+    found = desk.candidates(query["image_id"], by="image", top=12).candidates
+    assert [o.image_id for o in found] == [row["image_id"] for _, row in wanted]
+    assert [o.rank for o in found] == list(range(1, 13))
 
 
 def test_a_filter_is_in_force_and_an_unknown_one_is_refused(desk):
     image_id = desk.queue(n=1).items[0].image_id
     found = desk.candidates(image_id, filter={"date": "2021"}, by="image", top=50)
-    assert found.offers
-    assert all(o.facts.columns["date"].startswith("2021") for o in found.offers)
-    assert found.n_searched == len(found.offers)
+    assert found.candidates
+    assert all(o.facts.columns["date"].startswith("2021") for o in found.candidates)
+    assert found.n_searched == len(found.candidates)
     with pytest.raises(UnknownNameError, match="Did you mean 'side'"):
         desk.candidates(image_id, filter={"sidee": "left"})
     with pytest.raises(UnknownNameError, match="no photo"):
@@ -67,9 +67,9 @@ def test_decisions_tell_at_once_and_conflicts_are_refused(folder):
     desk = ReviewDesk.open(folder)
     first, second = (item.image_id for item in desk.queue(n=2).items)
     found = desk.candidates(first)
-    best = found.offers[0].identity
+    best = found.candidates[0].identity
     desk.judge(Judgement(first, "different", best, seen=found.query.version), who="anna")
-    assert best not in {o.identity for o in desk.candidates(first, top=20).offers}
+    assert best not in {o.identity for o in desk.candidates(first, top=20).candidates}
     with pytest.raises(ConflictError):
         desk.judge(Judgement(first, "same", best, seen=found.query.version), who="ben")
     entry = desk.judge(Judgement(first, "new", seen=desk.photo(first).version), who="ben")
@@ -111,7 +111,7 @@ def test_wrong_names_come_to_the_front(folder):
     photos = desk.store.catalogue().labelled()
     planted = photos.image_ids[:6].tolist()
     for image_id, name in zip(planted, photos.column("identity")[:6], strict=True):
-        other = next(o.identity for o in reversed(desk.candidates(image_id, top=20).offers) if o.identity != name)
+        other = next(o.identity for o in reversed(desk.candidates(image_id, top=20).candidates) if o.identity != name)
         desk.store.assign([image_id], other, who="a slip")
     queue = desk.queue(n=100)
     assert queue.expected_wrong.value > before + 1
@@ -128,7 +128,7 @@ def test_a_catalogue_without_calibration_can_be_reviewed(folder):
     assert "not calibrated" in queue.notes[0]
     assert queue.to_json()["expected_wrong"]["value"] is None
     found = desk.candidates(queue.items[0].image_id)
-    assert (found.verdict, found.offers[0].probability) == (None, None)
+    assert (found.verdict, found.candidates[0].probability) == (None, None)
 
 
 def test_figures_by_hand():
@@ -147,7 +147,7 @@ def test_figures_by_hand():
 
 def test_match_lines_lie_on_the_photos(desk):
     first = desk.queue(n=1).items[0].image_id
-    told = desk.match_lines(first, desk.candidates(first).offers[0].image_id)
+    told = desk.match_lines(first, desk.candidates(first).candidates[0].image_id)
     assert told.says
     assert all(0 <= number <= 1 for line in told.lines for number in line)
     with pytest.raises(InputError, match="two photos"):

@@ -270,6 +270,6 @@ def test_a_service_killed_in_the_middle_of_a_job_goes_on_and_loses_nothing(folde
         assert (done["state"], done["n_done"]) == ("done", 30)
         assert failed == [job["image_ids"][n] for n in broken]
         for image_id in set(job["image_ids"]) - set(failed):
-            assert ask(link, f"/v1/candidates?image_id={quote(image_id)}")["offers"]
+            assert ask(link, f"/v1/candidates?image_id={quote(image_id)}")["candidates"]
     ids = store.embeddings(model).image_ids.tolist()
     assert len(ids) == len(set(ids)) == n_before + 27

@@ -79,20 +79,22 @@ def test_candidates_are_those_of_the_library_re_ranked(fitted):
     n_otherwise = 0
     for one in identifier.identify_embeddings(vectors, photos, top=6):
         found = desk.candidates(one.query, top=6)
-        assert [(o.identity, o.image_id) for o in found.offers] == [(c.identity, c.image_id) for c in one.candidates]
-        assert [o.score for o in found.offers] == pytest.approx([c.score for c in one.candidates], abs=1e-5)
-        assert [o.probability for o in found.offers] == pytest.approx([c.probability for c in one.candidates])
+        assert [(o.identity, o.image_id) for o in found.candidates] == [
+            (c.identity, c.image_id) for c in one.candidates
+        ]
+        assert [o.score for o in found.candidates] == pytest.approx([c.score for c in one.candidates], abs=1e-5)
+        assert [o.probability for o in found.candidates] == pytest.approx([c.probability for c in one.candidates])
         assert (found.verdict, found.probability_new) == (one.verdict, pytest.approx(one.probability_new))
         assert found.model == identifier.point.model != desk.model
         plain = by_cosine.candidates(one.query, top=6)
-        n_otherwise += [o.identity for o in plain.offers] != [o.identity for o in found.offers]
+        n_otherwise += [o.identity for o in plain.candidates] != [o.identity for o in found.candidates]
     assert n_otherwise > 0
 
 
 def test_by_image_each_photo_stands_for_itself(fitted):
     desk = ReviewDesk.open(fitted, rerank=True)
     image_id = str(unnamed(desk).image_ids[0])
-    found = desk.candidates(image_id, by="image", top=20).offers
+    found = desk.candidates(image_id, by="image", top=20).candidates
     names = dict(desk.store.catalogue().frame.select("image_id", "identity").iter_rows())
     assert len(found) == 20
     assert len({one.image_id for one in found}) == 20
@@ -109,7 +111,7 @@ def test_a_photo_that_is_not_in_the_catalogue_is_weighed_like_one_that_is(fitted
     known = {name: row[name] for name in ("content", "encounter", "side") if row.get(name)}
     found = desk.identify(vector, known, image_id="q", photo=outside, top=6)
     inside = desk.candidates(row["image_id"], top=6)
-    assert [(o.identity, o.score) for o in found.offers] == [(o.identity, o.score) for o in inside.offers]
+    assert [(o.identity, o.score) for o in found.candidates] == [(o.identity, o.score) for o in inside.candidates]
     with pytest.raises(InputError, match="expected the photo of 'q'"):
         desk.identify(vector, known, image_id="q")
 
@@ -117,13 +119,13 @@ def test_a_photo_that_is_not_in_the_catalogue_is_weighed_like_one_that_is(fitted
 def test_what_was_compared_is_kept_while_names_change(mine):
     desk, asked = counting(mine)
     image_id = str(unnamed(desk).image_ids[0])
-    first = desk.candidates(image_id).offers[0]
+    first = desk.candidates(image_id).candidates[0]
     desk.store.rename(first.identity, "Another name", who="anna")
-    again = desk.candidates(image_id).offers[0]
+    again = desk.candidates(image_id).candidates[0]
     assert (again.identity, again.score) == ("Another name", first.score)
     assert asked == [image_id]
     desk.judge(Judgement(image_id, "different", "Another name"), who="anna")
-    assert "Another name" not in {one.identity for one in desk.candidates(image_id, top=20).offers}
+    assert "Another name" not in {one.identity for one in desk.candidates(image_id, top=20).candidates}
 
 
 def test_the_order_follows_what_was_weighed(mine):
@@ -139,7 +141,7 @@ def test_the_order_follows_what_was_weighed(mine):
     assert after.expected_wrong.value >= 0
     first = after.items[0]
     assert first.teaches > 0
-    assert first.best == desk.candidates(first.image_id).offers[0].identity
+    assert first.best == desk.candidates(first.image_id).candidates[0].identity
     desk.judge(Judgement(first.image_id, "different", first.best), who="anna")
     (now,) = (one for one in desk.queue(n=100).items if one.image_id == first.image_id)
     assert now.best != first.best
@@ -155,9 +157,9 @@ def test_whoever_is_named_later_was_held_against_already(mine):
         state.weigh(state.board.query(state.board.row(image_id), state.names))
     n_asked = len(asked)
     stranger, sibling = photos.select(pl.col("side") == photos.frame["side"][0]).image_ids[:2].tolist()
-    before = {one.identity: one.score for one in desk.candidates(sibling, top=20).offers}
+    before = {one.identity: one.score for one in desk.candidates(sibling, top=20).candidates}
     named = desk.judge(Judgement(stranger, "new"), who="anna").after[stranger].identity
-    after = {one.identity: one.score for one in desk.candidates(sibling, top=20).offers}
+    after = {one.identity: one.score for one in desk.candidates(sibling, top=20).candidates}
     met = desk.photo(stranger).columns["encounter"] != desk.photo(sibling).columns["encounter"]
     assert (named in after) == met
     assert {name: score for name, score in after.items() if name != named} == before
@@ -171,7 +173,7 @@ def test_nothing_fitted_or_something_else_is_said(mine):
     with pytest.raises(MismatchError, match="refresh"):
         desk.candidates(str(unnamed(desk).image_ids[0]))
     desk.refresh()
-    assert desk.candidates(str(unnamed(desk).image_ids[0])).offers
+    assert desk.candidates(str(unnamed(desk).image_ids[0])).candidates
     assert desk.model == model
     shutil.rmtree(mine / "rerank")
     with pytest.raises(NotFittedError, match="resight calibrate --rerank"):
@@ -190,12 +192,13 @@ def test_the_service_says_the_same_by_processes_of_its_own(mine):
         image_id = client.get("/v1/queue").json()["items"][0]["image_id"]
         shown = client.get("/v1/candidates", params={"image_id": image_id}).json()
     decision = next(iter(Identifier.open(mine, rerank=True).identify(path, top=3)))
-    key = "candidates" if "candidates" in sent else "offers"
     assert sent["verdict"] == decision.verdict
-    assert [one["identity"] for one in sent[key]] == [one.identity for one in decision.candidates]
-    assert [one["score"] for one in sent[key]] == pytest.approx([one.score for one in decision.candidates], abs=1e-4)
-    ours = ReviewDesk.open(mine, rerank=True).candidates(image_id).offers
-    assert [one["score"] for one in shown[key]] == pytest.approx([one.score for one in ours], abs=1e-4)
+    assert [one["identity"] for one in sent["candidates"]] == [one.identity for one in decision.candidates]
+    assert [one["score"] for one in sent["candidates"]] == pytest.approx(
+        [one.score for one in decision.candidates], abs=1e-4
+    )
+    ours = ReviewDesk.open(mine, rerank=True).candidates(image_id).candidates
+    assert [one["score"] for one in shown["candidates"]] == pytest.approx([one.score for one in ours], abs=1e-4)
 
 
 def test_a_service_that_cannot_re_rank_leaves_no_process(mine):

@@ -163,6 +163,7 @@ def test_health_is_answered_while_all_processes_are_busy_and_the_queue_is_full(f
         assert client.get("/v1/health").json()["status"] == "ok"
         assert client.get("/v1/filters").status_code == 200
         assert time.monotonic() - began < 4
+        os.kill(pid, signal.SIGCONT)
         for one in asking:
             one.join()
         assert sorted(statuses) == [200] * (n_asking - 20) + [503] * 20

@@ -19,6 +19,7 @@ from resight.cli.options import (
     Per,
     Recipe,
     Rerank,
+    Reranked,
     Same,
     Seed,
     Strict,
@@ -183,9 +184,7 @@ def identify(
     format_name: Format = None,
     sample: Sample = None,
     model: Model = None,
-    rerank: Annotated[
-        bool, typer.Option("--rerank", help="Weigh what  calibrate --rerank  fitted, too: slower, and better.")
-    ] = False,
+    rerank: Reranked = False,
     milvus: Annotated[
         str | None, typer.Option(help="Search in Milvus at this address, which  resight milvus push  wrote to.")
     ] = None,

@@ -28,6 +28,9 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn
 Collection = Annotated[str, typer.Option(help="Name of the collection in Milvus.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Who = Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Name written into the journal.")]
+Reranked = Annotated[
+    bool, typer.Option("--rerank", help="Weigh what  calibrate --rerank  fitted, too: slower, and better.")
+]
 Rerank = Annotated[bool, typer.Option("--rerank", help="Weigh keypoints and all that the recipe names, too.")]
 Settings = Annotated[
     list[str] | None,

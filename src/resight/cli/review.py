@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from resight.cli.options import Folder, Model
+from resight.cli.options import Folder, Model, Reranked
 from resight.errors import InputError, MissingExtraError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -43,9 +43,7 @@ def review(
     who: Reviewer = "reviewer",
     database: Url = None,
     model: Model = None,
-    rerank: Annotated[
-        bool, typer.Option("--rerank", help="Weigh what  calibrate --rerank  fitted, too: slower, and better.")
-    ] = False,
+    rerank: Reranked = False,
     n_workers: Workers = 1,
     rate_per_s: Rate = 50.0,
 ) -> None:

@@ -11,13 +11,12 @@ from typing import Literal
 
 import numpy as np
 
-from resight.core import Catalogue, Embeddings, Judgement, OperatingPoint
-from resight.errors import InputError, NotFittedError, UnknownNameError
+from resight.core import Catalogue, Embeddings, Judgement
+from resight.errors import InputError, UnknownNameError
 from resight.pipeline.bundles import model_of
-from resight.pipeline.review_board import Board, Query
+from resight.pipeline.review_board import Query
 from resight.pipeline.review_figures import dashboard_of
 from resight.pipeline.review_lines import Between, lines_between
-from resight.pipeline.review_names import Names
 from resight.pipeline.review_nouns import (
     Candidates,
     Dashboard,
@@ -27,9 +26,9 @@ from resight.pipeline.review_nouns import (
     Queue,
     QueueItem,
 )
-from resight.pipeline.review_queue import Ranking, expected_wrong, is_open, is_settled
+from resight.pipeline.review_queue import Ranking, expected_wrong, is_open, is_settled, n_unknown
 from resight.pipeline.review_state import State
-from resight.pipeline.review_weigher import Compare, Holder, Weigher, fitted_for
+from resight.pipeline.review_weigher import Compare, Holder
 from resight.store import CatalogueStore, JournalEntry
 
 __all__ = ["ReviewDesk"]
@@ -60,9 +59,9 @@ class ReviewDesk:
         self.store = store
         self.model = model
         self._compare = compare
-        self._lock = Lock()
+        self._lock, self._reading = Lock(), Lock()
         self._skipped: dict[str, dict[str, None]] = {}
-        self._state = self._read()
+        self._state = State.read(self.store, self.model, self._compare)
 
     @classmethod
     def open(
@@ -78,6 +77,7 @@ class ReviewDesk:
 
         Raises:
             StoreError: when there is no catalogue, or it has no vectors.
+            UnknownNameError: when there is no such model.
             NotFittedError: when nothing was fitted to re-rank with.
         """
         store = CatalogueStore.open(folder, url=url)
@@ -114,8 +114,8 @@ class ReviewDesk:
         if n < 1 or by not in ("teaches", "order"):
             raise InputError(f"expected n of at least 1 and by as 'teaches' or 'order', found {n} and {by!r}")
         state = self._now()
-        ranking = state.ranker.ranking(state)
         board = state.board
+        ranking = state.rankings.of(state)
         waiting = is_open(ranking, board, state.names) & board.chosen(filter or {})[ranking.rows]
         order = np.flatnonzero(waiting)
         with self._lock:
@@ -136,6 +136,7 @@ class ReviewDesk:
             items,
             len(order),
             expected_wrong(ranking.p_wrong[~is_settled(ranking, board, state.names)]),
+            n_unknown(ranking, board, state.names),
             ranking.as_of,
             tuple(notes),
         )
@@ -286,7 +287,8 @@ class ReviewDesk:
             raise UnknownNameError("individual", name, state.names_borne())
         versions = self.store.versions([str(state.board.photos.image_ids[row]) for row in rows])
         facts = tuple(state.facts(row) for row in rows.tolist())
-        photos = tuple(replace(one, version=versions.get(one.image_id, 0)) for one in facts)
+        last = state.names.number  # what came after these names is not in them: it must be a conflict
+        photos = tuple(replace(one, version=min(versions.get(one.image_id, 0), last)) for one in facts)
         dates = sorted(one.columns["date"] for one in photos if "date" in one.columns)
         return Individual(name, len(photos), photos, dates[0] if dates else None, dates[-1] if dates else None)
 
@@ -319,49 +321,46 @@ class ReviewDesk:
         return self._state.board.filters()
 
     def dashboard(self) -> Dashboard:
-        """How far the catalogue is."""
+        """How far the catalogue is.
+
+        Raises:
+            StoreError: when the catalogue cannot be read.
+        """
         state = self._now()
         return dashboard_of(state.board, state.names, len(self.store.judgements()))
 
     # What was decided
 
     def judge(self, judgement: Judgement, *, who: str) -> JournalEntry:
-        """Write a judgement; raises what `CatalogueStore.judge` raises."""
+        """Write a judgement.
+
+        Raises:
+            ConflictError: when the photo is not as it was seen, or its candidate has lost the name.
+            UnknownNameError: when there is no such photo or individual.
+            InputError: when that was said before, or the name wished for is taken.
+        """
         entry = self.store.judge(judgement, who=who)
         self.unskip(judgement.image_id, who=who)
         return entry
 
     def refresh(self) -> int:
-        """Read photos and vectors again: what was indexed meanwhile is searchable; gives how many vectors came."""
-        before = len(self._state.board.embeddings)
-        state = self._read()
-        with self._lock:
-            self._state = state
-        return len(state.board.embeddings) - before
+        """Read photos and vectors again: what was indexed meanwhile is searchable; gives how many vectors came.
+
+        Raises:
+            StoreError: when the catalogue cannot be read.
+        """
+        with self._reading:  # one after the other: else one that began earlier might end later
+            before = len(self._state.board.embeddings)
+            state = State.read(self.store, self.model, self._compare)
+            with self._lock:
+                self._state = state
+            return len(state.board.embeddings) - before
 
     def empty_vectors(self) -> Embeddings:
         """No vector of the desk's model: what a photo has that cannot be read."""
         return self._state.board.embeddings.select(np.zeros(0, np.int64))
 
     # How that is known
-
-    def _read(self) -> State:
-        fitted = None if self._compare is None else fitted_for(self.store, self.model)
-        point = self._point(self.model if fitted is None else fitted.model)
-        photos, embeddings = self.store.catalogue(), self.store.embeddings(self.model)
-        board = Board(photos, embeddings, () if point is None else point.same)
-        weigher = None
-        if fitted is not None and point is not None and self._compare is not None:
-            weigher = Weigher(fitted, point, board, self._compare)
-        return State(board, Names.read(self.store, list(board.row_of)), point, weigher)
-
-    def _point(self, scores: str) -> OperatingPoint | None:
-        try:
-            return self.store.operating_point(scores)
-        except NotFittedError:
-            if self._compare is not None:
-                raise
-            return None
 
     def _now(self) -> State:
         """The state with all that the journal says by now."""
@@ -378,12 +377,12 @@ class ReviewDesk:
     def _item(self, state: State, ranking: Ranking, number: int, skipped: Mapping[str, None]) -> QueueItem:
         row = int(ranking.rows[number])
         image_id = str(state.board.photos.image_ids[row])
-        p_wrong = float(ranking.p_wrong[number])
+        p_wrong, best = float(ranking.p_wrong[number]), int(ranking.best[number])
         return QueueItem(
             image_id,
             state.names.name(row),
             round(float(ranking.teaches[number]), 6),
-            0.0 if math.isnan(p_wrong) else round(p_wrong, 6),
-            str(ranking.best[number]) or None,
+            None if math.isnan(p_wrong) else round(p_wrong, 6),
+            None if best < 0 else state.names.names[best],
             image_id in skipped,
         )

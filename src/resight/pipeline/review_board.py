@@ -16,6 +16,7 @@ import polars as pl
 
 from resight.core import Catalogue, Embeddings, Matches
 from resight.errors import UnknownNameError
+from resight.pipeline.review_columns import Column
 from resight.pipeline.review_names import Names
 from resight.pipeline.self_search import SAME_PHOTO
 from resight.search.gallery import SCALE
@@ -31,8 +32,6 @@ _MONTH = len("2024-05")
 _N_VALUES = 500
 _BY_START = ("date",)
 """Columns of which a filter gives the beginning: 2024, 2024-05."""
-_NOBODY = -2
-"""What a text is called that no photo bears."""
 _GATHERING = 4
 """How many times dearer it is to gather a vector than to compare with it."""
 
@@ -97,15 +96,15 @@ class Board:
             raise UnknownNameError("photo", image_id, self.row_of)
         return self.row_of[image_id]
 
-    def text(self, column: str) -> npt.NDArray[np.str_]:
-        """(N,) a column as text, empty where it says nothing.
+    def column(self, name: str) -> Column:
+        """What one column says.
 
         Raises:
             UnknownNameError: when there is no such column.
         """
-        if column not in self.columns:
-            raise UnknownNameError("column", column, self.columns)
-        return self._texts[column]
+        if name not in self.columns:
+            raise UnknownNameError("column", name, self.columns)
+        return self._told[name]
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -117,16 +116,15 @@ class Board:
 
     def facts(self, row: int) -> dict[str, str]:
         """What the columns say of a photo."""
-        told = {name: str(self._texts[name][row]) for name in self.columns}
+        told = {name: column.text(row) for name, column in self._told.items()}
         return {name: value for name, value in told.items() if value}
 
     def filters(self) -> dict[str, list[str]]:
         """The columns to filter by, each with up to 500 of its values: of a date, the months."""
         found = {}
-        for column in self.columns:
-            texts = self._texts[column].tolist()
-            values = sorted({text[:_MONTH] for text in texts} if column in _BY_START else set(texts))
-            found[column] = [value for value in values if value][:_N_VALUES]
+        for name, column in self._told.items():
+            values = column.beginnings(_MONTH) if name in _BY_START else column.values
+            found[name] = [value for value in values if value][:_N_VALUES]
         return found
 
     def chosen(self, wanted: Mapping[str, str]) -> Mask:
@@ -136,9 +134,9 @@ class Board:
             UnknownNameError: when there is no such column.
         """
         mask = np.ones(len(self.photos), bool)
-        for column, value in wanted.items():
-            found = self.text(column)
-            mask &= np.char.startswith(found, value) if column in _BY_START else found == value
+        for name, value in wanted.items():
+            column = self.column(name)
+            mask &= column.begins(value) if name in _BY_START else column.bears(value)
         return mask
 
     def query(self, row: int, names: Names) -> Query | None:
@@ -147,7 +145,7 @@ class Board:
         if place is None:
             return None
         image_id = str(self.photos.frame["image_id"][row])
-        known = {name: str(texts[row]) for name, texts in self._ruling.items()}
+        known = {name: column.text(row) for name, column in self._ruling.items()}
         photo = self.photos.select(np.array([row]))
         photo = Catalogue(photo.frame.with_columns(identity=pl.lit(None, pl.String)), photo.root)
         return Query(image_id, self.embeddings.vectors[place], known, names.labels[image_id].rejected, row, photo)
@@ -157,6 +155,9 @@ class Board:
 
         Those that it may be held against; only those with a name that it was not said not to show, and that pass the
         filter.
+
+        Raises:
+            UnknownNameError: when there is no such column to filter by.
         """
         mask = self.comparable(query) & self.chosen(wanted) & (names.codes >= 0)
         if query.without:
@@ -169,11 +170,10 @@ class Board:
         Never the photo itself, another of its encounter or a copy of its file; those that agree with it in `same`.
         """
         mask = np.ones(len(self.photos), bool)
-        for column, (codes, code_of) in self._ruling_codes.items():
-            value = query.known.get(column) or ""
+        for name, column in self._ruling.items():
+            value = query.known.get(name) or ""
             if value:
-                code = code_of.get(value, _NOBODY)
-                mask &= (codes != code) if column in SAME_PHOTO else (codes == code) | (codes < 0)
+                mask &= ~column.bears(value) if name in SAME_PHOTO else column.bears(value) | column.bears("")
         if query.row is not None:
             mask[query.row] = False
         return mask
@@ -231,27 +231,14 @@ class Board:
         return rank
 
     @cached_property
-    def _texts(self) -> dict[str, npt.NDArray[np.str_]]:
-        return {name: self._as_text(name) for name in self.columns}
+    def _told(self) -> dict[str, Column]:
+        return {name: Column.of(self.photos.frame[name]) for name in self.columns}
 
     @cached_property
-    def _ruling(self) -> dict[str, npt.NDArray[np.str_]]:
+    def _ruling(self) -> dict[str, Column]:
         """The columns that say who may answer whom; the image id rules by the row."""
         there = [name for name in (*SAME_PHOTO[1:], *self.same) if name in self.photos.frame.columns]
-        return {name: self._as_text(name) for name in there}
-
-    @cached_property
-    def _ruling_codes(self) -> dict[str, tuple[Rows, dict[str, int]]]:
-        """The same as numbers, −1 for nothing said, and the number of each text: quick to compare."""
-        found = {}
-        for name, texts in self._ruling.items():
-            values, codes = np.unique(texts, return_inverse=True)
-            said = np.where(texts == "", -1, codes).astype(np.int64)
-            found[name] = (said, {str(value): code for code, value in enumerate(values)})
-        return found
-
-    def _as_text(self, name: str) -> npt.NDArray[np.str_]:
-        return self.photos.frame[name].cast(pl.String).fill_null("").to_numpy().astype(np.str_)
+        return {name: self._told.get(name) or Column.of(self.photos.frame[name]) for name in there}
 
 
 def _best_of_each(scores: npt.NDArray[np.float32], codes: Rows, ranks: Rows, k: int) -> Rows:

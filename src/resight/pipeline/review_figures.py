@@ -92,9 +92,9 @@ def dashboard_of(board: Board, names: Names, n_judgements: int) -> Dashboard:
     """How far a catalogue is; an occasion is an encounter, and a day where none is known."""
     named = np.flatnonzero(names.codes >= 0)
     called = [str(names.name(row)) for row in named.tolist()]
-    nothing = np.full(len(named), "")
-    dates = (board.text("date")[named] if "date" in board.columns else nothing).tolist()
-    met = (board.text("encounter")[named] if "encounter" in board.columns else nothing).tolist()
+    nothing = [""] * len(named)
+    dates = board.column("date").texts(named) if "date" in board.columns else nothing
+    met = board.column("encounter").texts(named) if "encounter" in board.columns else nothing
     occasions = [one or date[:10] for one, date in zip(met, dates, strict=True)]
     seen = [(occasion, name) for occasion, name in zip(occasions, called, strict=True) if occasion]
     when: dict[str, str] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,11 @@ class Names:
 
     @classmethod
     def read(cls, store: CatalogueStore, image_ids: Sequence[str]) -> Names:
-        """The names by now, for the photos of a catalogue in its order."""
+        """The names by now, for the photos of a catalogue in its order.
+
+        Raises:
+            StoreError: when the catalogue cannot be read.
+        """
         number = store.last_entry()  # before the labels: what comes in between is read again
         labels = store.labels()
         names = sorted({label.identity for label in labels.values() if label.identity is not None})
@@ -49,13 +54,16 @@ class Names:
         return cls(number, labels, codes, names, _settled(store))
 
     def followed(self, store: CatalogueStore, row_of: Mapping[str, int]) -> Names:
-        """The names after whatever the journal says since; itself when it says nothing."""
+        """The names after whatever the journal says since; itself when it says nothing.
+
+        Raises:
+            StoreError: when the catalogue cannot be read.
+        """
         entries = store.log(after=self.number)
         if not entries:
             return self
         after = {image_id: label for entry in entries for image_id, label in entry.after.items()}
-        names, codes = list(self.names), self.codes.copy()
-        code = {name: place for place, name in enumerate(names)}
+        names, codes, code = list(self.names), self.codes.copy(), dict(self.code_of)
         for image_id, label in after.items():
             name, row = label.identity, row_of.get(image_id)
             if name is not None and name not in code:
@@ -74,6 +82,11 @@ class Names:
             settled=settled,
         )
 
+    @cached_property
+    def code_of(self) -> dict[str, int]:
+        """The code of each name."""
+        return {name: code for code, name in enumerate(self.names)}
+
     def name(self, row: int) -> str | None:
         """The individual on a photo."""
         code = int(self.codes[row])
@@ -81,14 +94,12 @@ class Names:
 
     def rows_of(self, name: str) -> npt.NDArray[np.int64]:
         """The photos of an individual; none when nobody bears the name."""
-        if name not in self.names:
-            return np.zeros(0, np.int64)
-        return np.flatnonzero(self.codes == list(self.names).index(name))
+        code = self.code_of.get(name)
+        return np.zeros(0, np.int64) if code is None else np.flatnonzero(self.codes == code)
 
     def code_set(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
         """The codes of some names; those that nobody bears have none."""
-        wanted = set(names)
-        return np.array([code for code, name in enumerate(self.names) if name in wanted], np.int64)
+        return np.array([self.code_of[name] for name in set(names) if name in self.code_of], np.int64)
 
     def n_photos(self) -> npt.NDArray[np.int64]:
         """Photos of each code."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from resight.core import Estimate
 
-__all__ = ["Candidates", "Dashboard", "Facts", "Individual", "MatchLines", "Offer", "Queue", "QueueItem"]
+__all__ = ["Candidates", "Dashboard", "Facts", "Individual", "MatchLines", "Queue", "QueueItem", "ReviewCandidate"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class QueueItem:
         image_id: the photo.
         identity: the name that it bears and that is in doubt; None for a photo without one.
         teaches: what a decision on it teaches, as `resight.pipeline.review_queue` says, at least 0.
-        p_wrong: how probable it is that its name (of a photo without: the most probable answer) is wrong, 0 to 1.
+        p_wrong: how probable it is that its name (of a photo without: the most probable answer) is wrong, 0 to 1;
+            None where nothing says so.
         best: the individual that comes first, None when nobody does.
         skipped: whether the reviewer passed it over.
     """
@@ -50,7 +51,7 @@ class QueueItem:
     image_id: str
     identity: str | None
     teaches: float
-    p_wrong: float
+    p_wrong: float | None
     best: str | None
     skipped: bool = False
 
@@ -63,7 +64,10 @@ class Queue:
         items: the first of them.
         n_left: how many wait in all, under the filter.
         expected_wrong: how many photos would bear a wrong name if review stopped now and the rest was answered by
-            the most probable choice; NaN where the catalogue is not calibrated.
+            the most probable choice; NaN where the catalogue is not calibrated. Its `n` is the number of photos
+            that it speaks of.
+        n_unknown: photos that it does not speak of, since nothing says how probable a wrong name is: the only photo
+            of an individual, one without a vector, one that was not looked at.
         as_of: number of the journal row that the order rests on.
         notes: sentences for the reviewer.
     """
@@ -71,6 +75,7 @@ class Queue:
     items: tuple[QueueItem, ...]
     n_left: int
     expected_wrong: Estimate
+    n_unknown: int
     as_of: int
     notes: tuple[str, ...] = ()
 
@@ -80,8 +85,8 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Offer:
-    """A candidate: an individual, or one photo of it.
+class ReviewCandidate:
+    """A candidate as a reviewer sees it: an individual, or one photo of it, with what is known of the photo.
 
     Args:
         identity: the individual.
@@ -110,7 +115,7 @@ class Candidates:
 
     Args:
         query: what is known of the photo; its `version` is what a judgement hands back as `seen`.
-        offers: best first.
+        candidates: best first.
         verdict: known, new or unsure; None where the catalogue is not calibrated.
         probability_new: that it shows nobody with a name; None likewise.
         filter: the candidate filter in force.
@@ -120,7 +125,7 @@ class Candidates:
     """
 
     query: Facts
-    offers: tuple[Offer, ...]
+    candidates: tuple[ReviewCandidate, ...]
     verdict: str | None
     probability_new: float | None
     filter: Mapping[str, str]

@@ -29,7 +29,7 @@ from resight.pipeline.review_weigher import Weigher
 from resight.pipeline.self_search import MAX_SEARCHES, N_CANDIDATES, drawn_rows, who_may_answer
 from resight.search import choose
 
-__all__ = ["Ranking", "expected_wrong", "is_open", "is_settled", "rank_photos", "wrong_names"]
+__all__ = ["Ranking", "expected_wrong", "is_open", "is_settled", "n_unknown", "rank_photos", "wrong_names"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,8 +53,9 @@ class Ranking:
         rows: (W,) photos of the board.
         named: (W,) whether each had a name.
         teaches: (W,) bits times photos.
-        p_wrong: (W,) how probable it is that the name (without one: the most probable answer) is wrong.
-        best: (W,) the individual that comes first, empty where nobody does.
+        p_wrong: (W,) how probable it is that the name (without one: the most probable answer) is wrong; NaN where
+            nothing says so: without calibration, and of the only photo of an individual.
+        best: (W,) code of the individual that comes first, −1 where nobody does.
         calibrated: whether probabilities stand behind it; else photos wait in their own order.
         n_left_out: photos that were not looked at, because there are too many.
         n_unweighed: of `rows`, photos that the weigher has not come to.
@@ -66,7 +67,7 @@ class Ranking:
     named: npt.NDArray[np.bool_]
     teaches: Floats
     p_wrong: Floats
-    best: npt.NDArray[np.str_]
+    best: npt.NDArray[np.int64]
     calibrated: bool
     n_left_out: int = 0
     n_unweighed: int = 0
@@ -87,14 +88,12 @@ def rank_photos(
         point: of the calibrated catalogue; None for one that is not.
         max_searches: of more photos so many are looked at: those without a name first.
         weigher: re-ranks; photos that it has not weighed by now come last. None for the embedding alone.
+
+    Raises:
+        MismatchError: when the vectors are of another model than the operating point.
     """
-    image_ids = board.photos.image_ids
-    settled = (
-        np.isin(image_ids, np.array(sorted(names.settled), np.str_))
-        if names.settled
-        else np.zeros(len(names.codes), bool)
-    )
-    there = np.zeros(len(image_ids), bool)
+    settled = _settled(board, names)
+    there = np.zeros(len(settled), bool)
     there[board.rows[board.rows >= 0]] = True
     free, doubtful = (np.flatnonzero(there & mask) for mask in (names.codes < 0, (names.codes >= 0) & ~settled))
     free = free[drawn_rows(len(free), max_searches)]
@@ -105,26 +104,19 @@ def rank_photos(
     named = names.codes[rows] >= 0
     gallery = np.flatnonzero(there & (names.codes >= 0))
     if point is None or not len(rows) or not len(gallery):
-        empty = np.full(len(rows), "", np.str_)
-        return Ranking(
-            board,
-            names.number,
-            rows,
-            named,
-            np.where(named, 0.0, 1.0),
-            np.full(len(rows), math.nan),
-            empty,
-            False,
-            n_left_out,
-        )
-    near = _searched(board, names, rows, gallery, point)
-    heard = np.ones(len(rows), bool) if weigher is None else weigher.has_weighed(image_ids[rows])
-    matches = near if weigher is None else _reranked(weigher, board, names, rows[heard], near.n_gallery, point)
+        teaches, unknown = np.where(named, 0.0, 1.0), np.full(len(rows), math.nan)
+        nobody = np.full(len(rows), -1, np.int64)
+        return Ranking(board, names.number, rows, named, teaches, unknown, nobody, False, n_left_out)
+    near, found = _searched(board, names, rows, gallery, point)
+    matches, heard = near, np.ones(len(rows), bool)
+    if weigher is not None:
+        heard = weigher.has_weighed(board.photos.image_ids[rows].tolist())
+        matches, found = _reranked(weigher, board, names, rows[heard], near.n_gallery, point)
     of_candidates, of_new = probabilities(matches, point)
     teaches, p_wrong = np.zeros(len(rows)), np.full(len(rows), math.nan)
-    best = np.zeros(len(rows), matches.best_identities.dtype)
-    teaches[heard], p_wrong[heard] = _weighed(of_candidates, of_new, matches, names, rows[heard], point)
-    best[heard] = matches.best_identities
+    best = np.full(len(rows), -1, np.int64)
+    told = _weighed(of_candidates, of_new, found, names, rows[heard], point, matches.n_gallery)
+    teaches[heard], p_wrong[heard], best[heard] = *told, found[:, 0]
     teaches[~named] *= _settles(board, rows[~named], near.best_scores[~named])
     n_unweighed = int((~heard).sum())
     return Ranking(board, names.number, rows, named, teaches, p_wrong, best, True, n_left_out, n_unweighed)
@@ -137,13 +129,22 @@ def expected_wrong(p_wrong: Floats) -> Estimate:
     distribution; the interval holds as far as the probabilities do.
 
     Args:
-        p_wrong: (N,) of each answer; NaN where nothing is known, and then of the sum.
+        p_wrong: (N,) of each answer. Those of which nothing is known (NaN) are left out, and are not in its `n`;
+            where that is all of them, the estimate is NaN.
     """
-    total, spread = float(p_wrong.sum()), float(np.sqrt((p_wrong * (1 - p_wrong)).sum()))
-    if math.isnan(total):
-        return Estimate(math.nan, math.nan, math.nan, n=len(p_wrong))
-    low, high = max(total - _Z * spread, 0.0), min(total + _Z * spread, float(len(p_wrong)))
-    return Estimate(total, min(low, total), max(high, total), n=len(p_wrong))
+    known = p_wrong[~np.isnan(p_wrong)]
+    n = len(known)
+    if len(p_wrong) and not n:
+        return Estimate(math.nan, math.nan, math.nan, n=0)
+    total, spread = float(known.sum()), float(np.sqrt((known * (1 - known)).sum()))
+    low, high = max(total - _Z * spread, 0.0), min(total + _Z * spread, float(n))
+    return Estimate(total, min(low, total), max(high, total), n=n)
+
+
+def n_unknown(ranking: Ranking, board: Board, names: Names) -> int:
+    """Photos of which nothing says how probable a wrong name is, and whose name is no person's word."""
+    open_ = ~is_settled(ranking, board, names)
+    return int((~_settled(board, names)).sum()) - int((open_ & ~np.isnan(ranking.p_wrong)).sum())
 
 
 def wrong_names(p_own: Floats, chance: Floats) -> Floats:
@@ -152,6 +153,10 @@ def wrong_names(p_own: Floats, chance: Floats) -> Floats:
     Args:
         p_own: (N,) of its own name, 0 to 1.
         chance: (N,) the same before anyone looked, above 0 and below 1.
+
+    Example:
+        >>> wrong_names(np.array([0.9, 0.9, 0.0001]), np.full(3, 0.1)).round(2).tolist()
+        [0.0, 0.0, 0.97]
     """
     p = np.clip(p_own, 1e-9, 1 - 1e-9)
     against = (1 - p) / p * chance / (1 - chance)
@@ -165,28 +170,52 @@ def wrong_names(p_own: Floats, chance: Floats) -> Floats:
     return wrong
 
 
+def _settled(board: Board, names: Names) -> npt.NDArray[np.bool_]:
+    """(N,) whether the name of each photo is a person's word."""
+    settled = np.zeros(len(names.codes), bool)
+    settled[[board.row_of[image_id] for image_id in names.settled if image_id in board.row_of]] = True
+    return settled
+
+
 def _searched(
     board: Board, names: Names, rows: npt.NDArray[np.int64], gallery: npt.NDArray[np.int64], point: OperatingPoint
-) -> Matches:
+) -> tuple[Matches, npt.NDArray[np.int64]]:
+    """What is found, and the codes (W, K) of those individuals, −1 for none.
+
+    Individuals are searched under short numbers in the order of their names: a long name would widen all of them.
+    """
     photos = board.photos
     asking, answering = photos.select(rows), photos.select(gallery)
-    called = np.array([names.name(row) for row in gallery], np.str_)
-    searcher, _ = choose(_vectors(board, gallery), called, n_queries=len(rows))
-    rejections = {str(one): names.labels[str(one)].rejected for one in asking.image_ids}
-    rule = who_may_answer(asking, answering, same=point.same).barring(asking.image_ids, called, rejections)
-    return searcher.search(_vectors(board, rows), max(N_CANDIDATES, point.n_weighed), rule)
+    borne = np.array(sorted(set(names.codes[gallery].tolist()), key=names.names.__getitem__), np.int64)
+    called = {code: f"{place:0{len(str(len(borne)))}d}" for place, code in enumerate(borne.tolist())}
+    identities = np.array([called[code] for code in names.codes[gallery].tolist()], np.str_)
+    searcher, _ = choose(_vectors(board, gallery), identities, n_queries=len(rows))
+    labels = {image_id: names.labels[image_id] for image_id in asking.image_ids.tolist()}
+    rejections = {
+        image_id: tuple(called[code] for code in names.code_set(label.rejected).tolist() if code in called)
+        for image_id, label in labels.items()
+    }
+    rule = who_may_answer(asking, answering, same=point.same).barring(asking.image_ids, identities, rejections)
+    matches = searcher.search(_vectors(board, rows), max(N_CANDIDATES, point.n_weighed), rule)
+    found = np.full(matches.identities.shape, -1, np.int64)
+    found[matches.present] = borne[matches.identities[matches.present].astype(np.int64)]
+    return matches, found
 
 
 def _reranked(
     weigher: Weigher, board: Board, names: Names, rows: npt.NDArray[np.int64], n_gallery: int, point: OperatingPoint
-) -> Matches:
-    """What a photo was held against, by the names as they are now."""
+) -> tuple[Matches, npt.NDArray[np.int64]]:
+    """What comes of the photos that each was held against, by the names as they are now; and the codes, as above."""
     asked = []
     for image_id in board.photos.image_ids[rows].tolist():
         there, log_odds = weigher.kept(image_id) or _NOTHING
         barred = np.isin(names.codes[there], names.code_set(names.labels[image_id].rejected))
         asked.append((image_id, there[~barred], log_odds[~barred]))
-    return weigher.matches(asked, names, n_gallery, max(N_CANDIDATES, point.n_weighed))
+    matches = weigher.matches(asked, names, n_gallery, max(N_CANDIDATES, point.n_weighed))
+    found = np.full(matches.identities.shape, -1, np.int64)
+    shown = [board.row_of[image_id] for image_id in matches.gallery_ids[matches.present].tolist()]
+    found[matches.present] = names.codes[shown]
+    return matches, found
 
 
 def _vectors(board: Board, rows: npt.NDArray[np.int64]) -> Embeddings:
@@ -196,28 +225,28 @@ def _vectors(board: Board, rows: npt.NDArray[np.int64]) -> Embeddings:
 def _weighed(
     of_candidates: Floats,
     of_new: Floats,
-    matches: Matches,
+    found: npt.NDArray[np.int64],
     names: Names,
     rows: npt.NDArray[np.int64],
     point: OperatingPoint,
+    n_gallery: int,
 ) -> tuple[Floats, Floats]:
-    """(W,) entropy in bits, and (W,) how probable it is that the answer is wrong."""
+    """(W,) entropy in bits, and (W,) how probable it is that the answer is wrong, NaN where nothing says so."""
     beyond = np.clip(1 - of_candidates.sum(axis=1) - of_new, 0, 1)
     parts = np.column_stack([of_candidates, of_new, beyond])
     entropy = -(parts * np.log2(np.maximum(parts, 1e-300))).sum(axis=1)
     wrong = 1 - np.maximum(of_candidates.max(axis=1, initial=0), of_new)
     named = names.codes[rows] >= 0
-    own = np.array([names.name(row) or "" for row in rows.tolist()], np.str_)
-    alone = names.n_photos()[names.codes[rows[named]]] < 2  # nobody else to be like: its looks say nothing of its name
-    p_own = (of_candidates * (matches.identities == own[:, None])).sum(axis=1)[named]
-    n_known = max(matches.n_gallery, 2)
+    own = names.codes[rows]
+    p_own = (of_candidates * (found == own[:, None])).sum(axis=1)[named]
+    n_known = max(n_gallery, 2)
     chance = np.full(len(p_own), (1 - point.share_new) / n_known)
-    found = wrong_names(np.maximum(p_own, beyond[named] / n_known)[~alone], chance[~alone])
-    of_named = np.zeros(len(p_own))
-    of_named[~alone] = found
+    alone = names.n_photos()[own[named]] < 2  # nobody else to be like: its looks say nothing of its name
+    of_named = np.full(len(p_own), math.nan)
+    of_named[~alone] = wrong_names(np.maximum(p_own, beyond[named] / n_known)[~alone], chance[~alone])
     wrong[named] = of_named
     q = np.clip(of_named, 1e-12, 1 - 1e-12)
-    entropy[named] = -(q * np.log2(q) + (1 - q) * np.log2(1 - q))
+    entropy[named] = np.where(alone, 0, -(q * np.log2(q) + (1 - q) * np.log2(1 - q)))
     return entropy, wrong
 
 

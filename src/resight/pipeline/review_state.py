@@ -9,13 +9,14 @@ import numpy as np
 
 from resight.core import Decision, Matches, OperatingPoint
 from resight.decide import decide
+from resight.errors import NotFittedError
 from resight.pipeline.review_board import Board, Mask, Query
 from resight.pipeline.review_names import Names
-from resight.pipeline.review_nouns import Candidates, Facts, Offer
-from resight.pipeline.review_ranker import Ranker
-from resight.pipeline.review_weigher import Weigher
+from resight.pipeline.review_nouns import Candidates, Facts, ReviewCandidate
+from resight.pipeline.review_rankings import Rankings
+from resight.pipeline.review_weigher import Compare, Weigher, fitted_for
 from resight.pipeline.self_search import N_CANDIDATES
-from resight.store import Label
+from resight.store import CatalogueStore, Label
 
 __all__ = ["NO_LABEL", "State"]
 
@@ -33,14 +34,36 @@ class State:
         names: who is on them.
         point: of the calibrated catalogue; None for one that is not.
         weigher: re-ranks by all that was fitted; None for the embedding alone.
-        ranker: keeps the order of review of this board.
+        rankings: of the photos by what a decision teaches.
     """
 
     board: Board
     names: Names
     point: OperatingPoint | None
     weigher: Weigher | None = None
-    ranker: Ranker = field(default_factory=Ranker)
+    rankings: Rankings = field(default_factory=Rankings)
+
+    @classmethod
+    def read(cls, store: CatalogueStore, model: str, compare: Compare | None) -> State:
+        """What a catalogue says now.
+
+        Args:
+            store: the catalogue on disk.
+            model: fingerprint of the model whose vectors are searched.
+            compare: holds photos against each other; None for the embedding alone.
+
+        Raises:
+            NotFittedError: when there is something to compare with, and nothing was fitted.
+            StoreError: when the catalogue cannot be read.
+        """
+        fitted = None if compare is None else fitted_for(store, model)
+        point = _point_of(store, model) if fitted is None else store.operating_point(fitted.model)
+        photos, embeddings = store.catalogue(), store.embeddings(model)
+        board = Board(photos, embeddings, () if point is None else point.same)
+        weigher = None
+        if fitted is not None and point is not None and compare is not None:
+            weigher = Weigher(fitted, point, board, compare)
+        return cls(board, Names.read(store, list(board.row_of)), point, weigher)
 
     def facts(self, row: int) -> Facts:
         """What is known of a photo, without its version."""
@@ -67,6 +90,10 @@ class State:
             wanted: the candidate filter.
             top: candidates at most.
             by: "individual" or "image".
+
+        Raises:
+            UnknownNameError: when there is no such column to filter by.
+            MismatchError: when the vectors are of another model than the operating point.
         """
         mask = self.board.answering(query, self.names, wanted)
         n_weighed = N_CANDIDATES if self.point is None else max(N_CANDIDATES, self.point.n_weighed)
@@ -75,8 +102,8 @@ class State:
         shown = matches if by == "individual" else self._searched(query, mask, top, distinct=False)
         verdict = None if decision is None else str(decision.verdict)
         new = None if decision is None else decision.probability_new
-        offers, model = self._offers(shown, decision, query)[:top], shown.model
-        return Candidates(facts, offers, verdict, new, wanted, int(mask.sum()), model, notes)
+        candidates, model = self._candidates(shown, decision, query)[:top], shown.model
+        return Candidates(facts, candidates, verdict, new, wanted, int(mask.sum()), model, notes)
 
     def _searched(self, query: Query, mask: Mask, k: int, *, distinct: bool) -> Matches:
         if self.weigher is None:
@@ -84,17 +111,24 @@ class State:
         near = self.board.nearest(query, mask, self.weigher.n_photos)
         return self.weigher.search(query, self.names, near, k, distinct=distinct)
 
-    def _offers(self, shown: Matches, decision: Decision | None, query: Query) -> tuple[Offer, ...]:
+    def _candidates(self, shown: Matches, decision: Decision | None, query: Query) -> tuple[ReviewCandidate, ...]:
         probable = {} if decision is None else {one.identity: one.probability for one in decision.candidates}
         unsure = self.names.labels.get(query.image_id, NO_LABEL).unsure
-        counts, offers = self.names.n_photos(), list[Offer]()
+        counts, candidates = self.names.n_photos(), list[ReviewCandidate]()
         rows = zip(shown.identities[0].tolist(), shown.gallery_ids[0].tolist(), shown.scores[0].tolist(), strict=True)
         for rank, (name, image_id, score) in enumerate((row for row in rows if row[1]), 1):
             row = self.board.row_of[image_id]
             n_photos = int(counts[self.names.codes[row]])
             said = (probable.get(name), rank, n_photos, self.facts(row), name in unsure)
-            offers.append(Offer(name, image_id, score, *said))
-        return tuple(offers)
+            candidates.append(ReviewCandidate(name, image_id, score, *said))
+        return tuple(candidates)
+
+
+def _point_of(store: CatalogueStore, scores: str) -> OperatingPoint | None:
+    try:
+        return store.operating_point(scores)
+    except NotFittedError:
+        return None
 
 
 def _decided(matches: Matches, point: OperatingPoint | None, query: Query) -> tuple[Decision | None, tuple[str, ...]]:

@@ -7,7 +7,7 @@ kept per photo, and individuals are made of them with the names as they are at e
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
@@ -140,10 +140,10 @@ class Weigher:
         with self._lock:
             return self._kept.get(image_id)
 
-    def has_weighed(self, image_ids: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
+    def has_weighed(self, image_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
         """(Q,) which photos were held against others by now."""
         with self._lock:
-            return np.array([one in self._kept for one in image_ids.tolist()], bool)
+            return np.array([one in self._kept for one in image_ids], bool)
 
     def search(self, query: Query, names: Names, near: Rows, k: int, *, distinct: bool = True) -> Matches:
         """The best `k` individuals (or, not `distinct`, photos) among those nearest to a query, by log-odds.

@@ -62,8 +62,10 @@ def individuals(
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
     """All individuals, by name, some at a time."""
+    number = service.desk.store.last_entry()  # before the names: what comes between is a conflict
     found, n_all = service.desk.individuals(wanted, starts=starts, offset=offset, n=_N_OF_A_PAGE)
     told = {"individuals": found, "n_all": n_all, "offset": offset, "n_of_a_page": _N_OF_A_PAGE, "starts": starts}
+    told["number"] = number
     return _of_the_desk("individuals", request, wanted=wanted, **told)
 
 

@@ -1,33 +1,24 @@
-// Cards that are gone through and chosen by keys or the pointer, and changes that reload what is shown.
+// Cards that are gone through and chosen by keys, touch or the pointer, and changes that reload what is shown.
+import { asked, news } from "./conflict.js";
 import { ask, at, isTyping, run, say } from "./web.js";
 
 const TOLD = "resight-told";
 const me = document.body.dataset.who;
 const BACK = 200;
 
-export const chosenCards = (list) => [...list.querySelectorAll('li[aria-pressed="true"]')];
-
-export function choose(card, isChosen) {
-  card.setAttribute("aria-pressed", String(isChosen));
-}
+const boxOf = (card) => card.querySelector("input[type=checkbox]");
+export const chosenCards = (list) => [...list.children].filter((card) => boxOf(card).checked);
+export const choose = (card, isChosen) => { boxOf(card).checked = isChosen; };
 
 export function cardKeys(list, changed, opened = () => {}) {
-  const cards = [...list.querySelectorAll(":scope > li")];
-  const toggle = (card) => {
-    choose(card, card.getAttribute("aria-pressed") !== "true");
-    changed();
-  };
-  list.addEventListener("click", (event) => {
-    const card = event.target.closest("li");
-    if (card && !event.target.closest("a")) toggle(card);
-  });
+  const cards = [...list.children];
+  list.addEventListener("change", changed);
   document.addEventListener("keydown", (event) => {
     if (isTyping(event)) return;
-    const place = cards.indexOf(document.activeElement);
-    if (event.key === "ArrowRight") cards[Math.min(place + 1, cards.length - 1)]?.focus();
-    else if (event.key === "ArrowLeft") cards[Math.max(place - 1, 0)]?.focus();
-    else if (event.key === " " && place >= 0) toggle(cards[place]);
-    else if (event.key === "Enter" && place >= 0) opened(cards[place]);
+    const place = cards.indexOf(document.activeElement.closest("li"));
+    if (event.key === "ArrowRight") boxOf(cards[Math.min(place + 1, cards.length - 1)])?.focus();
+    else if (event.key === "ArrowLeft") boxOf(cards[Math.max(place - 1, 0)])?.focus();
+    else if (event.key === "Enter" && document.activeElement.matches("li input")) opened(cards[place]);
     else if (event.key.toLowerCase() === "u") run(undo);
     else return;
     event.preventDefault();
@@ -39,23 +30,23 @@ export function cardKeys(list, changed, opened = () => {}) {
 }
 
 // Shows the page anew, with what was done told on it.
-function anew(told, address = location.href) {
+export function anew(told, address = location.href) {
   sessionStorage.setItem(TOLD, told);
   if (address === location.href) location.reload();
   else location.assign(address);
 }
 
-// Writes a change; where another was quicker, as the reviewer then wishes.
-export async function ways(path, body, inWords, asked, address) {
-  let entry;
+// Writes a change of photos as they were seen; where another was quicker, on top of what is shown of it, or not at all.
+export async function ways(path, body, inWords, address) {
   try {
-    entry = await ask(path, body);
+    const entry = await ask(path, body);
+    return anew(`Written as ${entry.number}: ${entry.sentence}.`, address);
   } catch (error) {
     if (error.status !== 409 || !error.theirs) throw error;
-    if (!(await asked(error, inWords))) return anew("Left as they have it.");
-    entry = await ask(path, { ...body, seen: null });
+    const { entries, seen } = await news(Math.max(0, ...Object.values(body.seen)), body.seen);
+    if (!(await asked(entries, inWords))) return anew("Left as it is now.");
+    return ways(path, { ...body, seen }, inWords, address);
   }
-  return anew(`Written as ${entry.number}: ${entry.sentence}.`, address);
 }
 
 async function undo() {

@@ -1,18 +1,42 @@
-// Somebody else changed it meanwhile: both versions, and two ways on.
-import { at, made } from "./web.js";
+// Somebody else changed it meanwhile: what stands now beside what was asked for, and two ways on.
+import { ask, at, made, picture } from "./web.js";
 
+const BACK = 200;
+const FEW = 6;
 const when = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+const touches = (entry, seen, names) => Object.entries(entry.after).some(([id, label]) => (
+  (id in seen && entry.number > seen[id]) || names.includes(label.identity) || names.includes(entry.before[id]?.identity)));
 
-// Gives true to say it all the same, false to leave it as they have it.
-export function asked(error, yours) {
-  const dialog = at("conflict");
-  const list = dialog.querySelector("dl");
-  list.replaceChildren();
-  const theirs = error.theirs;
-  for (const [name, text] of [[`${theirs.who}, ${when(theirs.at)}`, theirs.sentence], ["you, now", yours]]) {
-    made("dt", name, list);
-    made("dd", text, list);
+// The rows of the journal after a number that speak of some photos or names, and the versions that they show.
+export async function news(after, seen, names = []) {
+  const { entries, n_all: nAll } = await ask(`/v1/journal?n=${BACK}&after=${after}`);
+  if (nAll > BACK) throw new Error("Too much has changed since this page was opened: load it anew, then decide.");
+  const found = entries.filter((entry) => touches(entry, seen, names));
+  const shown = { ...seen };
+  for (const entry of found) for (const id of Object.keys(entry.after)) if (id in shown) shown[id] = Math.max(shown[id], entry.number);
+  return { entries: found, seen: shown, number: entries.at(-1)?.number ?? after };
+}
+
+// Gives true to say it all the same, on top of what is shown; false to leave it as it is. Where `cannot` tells why it
+// cannot be said any more there is only the one way.
+export function asked(entries, yours, cannot = "") {
+  at("theirs").replaceChildren();
+  at("now").replaceChildren();
+  for (const entry of entries) {
+    const row = made("li", undefined, at("theirs"));
+    made("strong", `${entry.who}, ${when(entry.at)}`, row);
+    made("p", entry.sentence, row);
   }
+  const labels = Object.assign({}, ...entries.map((entry) => entry.after));
+  for (const [id, label] of Object.entries(labels).slice(0, FEW)) {
+    const row = made("li", undefined, at("now"));
+    made("img", undefined, row, { src: picture(id, 200), alt: `Photo ${id}` });
+    made("bdi", label.identity ?? "no name", row);
+  }
+  at("yours").textContent = yours;
+  at("conflict-hint").textContent = cannot || "Nothing of yours is written yet.";
+  at("say-mine").hidden = cannot !== "";
+  const dialog = at("conflict");
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((answer) => dialog.addEventListener("close", () => answer(dialog.returnValue === "mine"), { once: true }));

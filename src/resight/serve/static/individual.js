@@ -1,6 +1,5 @@
 // One individual: choose photos and split them off or move them; rename it.
 import { cardKeys, choose, chosenCards, ways } from "./cards.js";
-import { asked } from "./conflict.js";
 import { ask, at, isTyping, made, run, say } from "./web.js";
 
 const list = at("photos");
@@ -12,7 +11,7 @@ const seenOf = (cards) => Object.fromEntries(cards.map((card) => [card.dataset.i
 
 function count() {
   const n = chosenCards(list).length;
-  at("n-chosen").textContent = n ? `${n} photo${n === 1 ? "" : "s"}` : "No photo is chosen";
+  at("n-chosen").textContent = n ? `${n} photo${n === 1 ? "" : "s"} chosen` : "No photo is chosen";
   at("move").querySelectorAll("button[name]").forEach((button) => { button.disabled = n === 0; });
 }
 
@@ -27,7 +26,7 @@ function move(how) {
   const [to, imageIds, seen] = [field.value.trim(), cards.map((card) => card.dataset.imageId), seenOf(cards)];
   const rest = cards.length === list.children.length ? page(to) : location.href;
   const body = how === "split" ? { image_ids: imageIds, new_identity: to, seen } : { image_ids: imageIds, identity: to, seen };
-  return run(() => ways(`/v1/${how}`, body, `${imageIds.length} photos are ${to}`, asked, rest));
+  return run(() => ways(`/v1/${how}`, body, `${imageIds.length} photo${imageIds.length === 1 ? " shows" : "s show"} ${to}`, rest));
 }
 
 cardKeys(list, count);
@@ -43,7 +42,7 @@ field.addEventListener("keydown", (event) => {
 at("rename").addEventListener("submit", (event) => {
   event.preventDefault();
   const to = at("rename").elements.new_name.value.trim();
-  if (to) run(() => ways("/v1/rename", { identity: name, new_name: to, seen: seenOf([...list.children]) }, `${name} is called ${to}`, asked, page(to)));
+  if (to) run(() => ways("/v1/rename", { identity: name, new_name: to, seen: seenOf([...list.children]) }, `${name} is called ${to}`, page(to)));
 });
 document.addEventListener("keydown", (event) => {
   if (isTyping(event)) return;

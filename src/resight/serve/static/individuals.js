@@ -1,19 +1,40 @@
-// All individuals: choose with keys or the pointer, merge two or more, or drag one onto another.
-import { asked } from "./conflict.js";
+// All individuals: choose by keys, touch or the pointer and merge; or drag one onto another with the mouse.
+import { anew, cardKeys, chosenCards } from "./cards.js";
+import { asked, news } from "./conflict.js";
 import { showFilters } from "./filter.js";
-import { cardKeys, chosenCards, ways } from "./cards.js";
 import { ask, at, isTyping, run, say } from "./web.js";
 
 const list = at("individuals");
+const GONE = "An individual of these is there no more, so they cannot be merged.";
 
-// Of several the one with most photos keeps its name.
-async function merge(cards, into) {
-  const names = cards.map((card) => card.dataset.name).filter((name) => name !== into);
-  const all = await Promise.all([into, ...names].map((name) => ask(`/v1/individual?name=${encodeURIComponent(name)}`)));
-  const seen = Object.fromEntries(all.flatMap((one) => one.photos.map((photo) => [photo.image_id, photo.version])));
-  await ways("/v1/merge", { identities: names, into, seen }, `${names.join(", ")} ${names.length === 1 ? "is" : "are"} ${into}`, asked);
+// The photos of some individuals with their versions; null where somebody has no photo any more.
+async function photosOf(names) {
+  const all = await Promise.all(names.map((name) => ask(`/v1/individual?name=${encodeURIComponent(name)}`).catch((error) => {
+    if (error.status !== 404) throw error;
+    return null;
+  })));
+  if (all.includes(null)) return null;
+  return Object.fromEntries(all.flatMap((one) => one.photos.map((photo) => [photo.image_id, photo.version])));
 }
 
+// What others changed on the individuals since the page was made is shown before anything is written.
+async function merge(cards, into, since = Number(list.dataset.number)) {
+  const names = cards.map((card) => card.dataset.name).filter((name) => name !== into);
+  const inWords = `${names.join(", ")} ${names.length === 1 ? "becomes" : "become"} ${into}`;
+  const seen = await photosOf([into, ...names]);
+  const { entries, number } = await news(since, {}, [into, ...names]);
+  if (entries.length && !(await asked(entries, inWords, seen ? "" : GONE))) return anew("Left as it is now.");
+  if (!seen) throw new Error(GONE);
+  try {
+    const entry = await ask("/v1/merge", { identities: names, into, seen });
+    return anew(`Written as ${entry.number}: ${entry.sentence}.`);
+  } catch (error) {
+    if (error.status !== 409 || !error.theirs) throw error;
+    return merge(cards, into, number);
+  }
+}
+
+// Of several the one with most photos keeps its name.
 const largest = (cards) => cards.reduce((best, one) => (Number(one.dataset.n) > Number(best.dataset.n) ? one : best)).dataset.name;
 
 function mergeChosen() {
@@ -22,11 +43,12 @@ function mergeChosen() {
   return run(() => merge(cards, largest(cards)));
 }
 
-const count = () => {
+function count() {
   const cards = chosenCards(list);
   at("merge").disabled = cards.length < 2;
-  if (cards.length > 1) say(`${cards.map((card) => card.dataset.name).join(", ")}: merged, they are called ${largest(cards)}.`);
-};
+  if (cards.length < 2) at("merge-says").textContent = cards.length ? "Choose one more to merge." : "Choose two or more to merge them.";
+  else at("merge-says").textContent = `${cards.length} individuals become ${largest(cards)}`;
+}
 
 cardKeys(list, count, (card) => card.querySelector("a").click());
 at("merge").addEventListener("click", mergeChosen);

@@ -40,7 +40,7 @@ export function facts(list, of, first = {}) {
   for (const [name, value] of Object.entries({ ...first, ...of.columns, photo: of.image_id })) {
     const pair = made("div", undefined, list);
     made("dt", name.replaceAll("_", " "), pair);
-    made("dd", value, pair);
+    made("bdi", value, made("dd", undefined, pair));
   }
 }
 
@@ -66,4 +66,4 @@ export async function run(work) {
 }
 
 export const isTyping = (event) =>
-  event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog") !== null;
+  event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), select, textarea, dialog") !== null;

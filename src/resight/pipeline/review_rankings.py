@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,7 @@ class Rankings:
     def __init__(self) -> None:
         self._ranking = Lock()
         self._last: Ranking | None = None
+        self._newest: State | None = None
         self._ranker: Thread | None = None
         self._weighing: Thread | None = None
         self._tried: set[str] = set()
@@ -51,6 +51,7 @@ class Rankings:
         Raises:
             MismatchError: when the vectors are of another model than the operating point.
         """
+        self._newest = state
         found = self._current(state)
         self._weigh_beside(state)
         return found
@@ -67,9 +68,9 @@ class Rankings:
             self._ranker.start()
         return last
 
-    def _rank(self, state: State) -> Ranking:
+    def _rank(self, state: State, *, anew: bool = False) -> Ranking:
         with self._ranking:
-            if self._last is None or self._last.as_of < state.names.number:
+            if anew or self._last is None or self._last.as_of < state.names.number:
                 n_searches = max(_AT_MOST // max(state.board.embeddings.vectors.size, 1), _SEARCHES_AT_LEAST)
                 n_searches = min(MAX_SEARCHES, n_searches)
                 self._last = rank_photos(state.board, state.names, state.point, n_searches, state.weigher)
@@ -98,9 +99,9 @@ class Rankings:
             if query is not None and not self._weighed(state, query):
                 break
             if time.monotonic() - told > _EVERY_S:
-                self._follow(state)
+                self._rank(self._newest or state, anew=True)
                 told = time.monotonic()
-        self._follow(state)
+        self._rank(self._newest or state, anew=True)
 
     def _weighed(self, state: State, query: Query) -> bool:
         """Weigh one photo; false when this is not the time to weigh any."""
@@ -113,9 +114,3 @@ class Rankings:
             _LOG.warning("%s was not weighed: %s", query.image_id, error)
         self._tried.add(query.image_id)
         return True
-
-    def _follow(self, state: State) -> None:
-        """Rank anew by what was weighed; where the names have moved on, whoever asks next ranks again."""
-        with self._ranking:
-            self._last = None if self._last is None else replace(self._last, as_of=-1)
-        self._rank(state)

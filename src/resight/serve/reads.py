@@ -126,11 +126,12 @@ def journal(
     after: Annotated[Row, Query(description="Only what came after this row.")] = 0,
     before: Annotated[Row | None, Query(description="Only what came before this row: the page before a page.")] = None,
     n: Count = 50,
+    whole: Annotated[bool, Query(description="With the labels of all photos, before and after.")] = False,
 ) -> dict[str, Any]:
     """The journal: the last rows of it, the oldest first, with the number of photos in place of their labels."""
     store = service.desk.store
-    entries = store.log(after=after, before=before, last=n)
-    return {"entries": [_in_brief(entry) for entry in entries], "n_all": store.n_entries(after=after, before=before)}
+    entries = [one.to_json() if whole else _in_brief(one) for one in store.log(after=after, before=before, last=n)]
+    return {"entries": entries, "n_all": store.n_entries(after=after, before=before)}
 
 
 @router.get("/journal/{number}", tags=["changes"])

@@ -9,7 +9,7 @@ const touches = (entry, seen, names) => Object.entries(entry.after).some(([id, l
 
 // The rows of the journal after a number that speak of some photos or names, and the versions that they show.
 export async function news(after, seen, names = []) {
-  const { entries, n_all: nAll } = await ask(`/v1/journal?n=${BACK}&after=${after}`);
+  const { entries, n_all: nAll } = await ask(`/v1/journal?n=${BACK}&after=${after}&whole=true`);
   if (nAll > BACK) throw new Error("Too much has changed since this page was opened: load it anew, then decide.");
   const found = entries.filter((entry) => touches(entry, seen, names));
   const shown = { ...seen };

@@ -11,9 +11,10 @@ from starlette.testclient import TestClient
 
 from resight.datasets import make_synthetic
 from resight.pipeline import calibrate_catalogue, index_photos
-from resight.serve.app import create_app, create_service
+from resight.serve.app import create_service
 from resight.serve.settings import Settings
 from resight.serve.users import hashed
+from review_service import TOKEN, client_of
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +34,6 @@ def folder(calibrated_for_review: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(calibrated_for_review, tmp_path / "mine"))
 
 
-TOKEN = "a-token-that-nobody-guesses"  # noqa: S105  of the tests
-
-
 @pytest.fixture(scope="module")
 def served(calibrated_for_review: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """The service on a copy of the catalogue, asked with a token."""
@@ -50,6 +48,5 @@ def served(calibrated_for_review: Path, tmp_path_factory: pytest.TempPathFactory
         work_timeout_s=20,
     )
     service = create_service(folder, settings, one_time="once")
-    with TestClient(create_app(service), base_url="http://127.0.0.1:8000", raise_server_exceptions=False) as client:
-        client.headers["Authorization"] = f"Bearer {TOKEN}"
+    with client_of(service, raise_server_exceptions=False) as client:
         yield client

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import io
-import os
-import signal
 import struct
 import zlib
 from dataclasses import replace
 from urllib.parse import quote
 
-import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
 from resight.pipeline import Identifier
-from resight.pipeline.review import ReviewDesk
-from resight.serve.app import create_app, create_service
+from resight.serve.app import create_app
 from resight.serve.job_files import safe_name
-from resight.serve.jobs import Jobs
 from resight.serve.limits import Rate
-from resight.serve.settings import Settings
 from resight.serve.users import add_user, hashed, holds, read_tokens, read_users
+from review_service import jpeg
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -35,13 +30,6 @@ def service_of(client):
 def stranger(served):
     """Somebody without a token, on the same service; not entered as a context, so that nothing ends with it."""
     return TestClient(served.app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
-
-
-def jpeg(side=64, seed=0):
-    pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3), np.uint8)
-    written = io.BytesIO()
-    Image.fromarray(pixels).save(written, "JPEG")
-    return written.getvalue()
 
 
 def bomb(side=30_000):
@@ -155,12 +143,6 @@ class TestPhotosSentIn:
         answer = served.post("/v1/merge", content=endless())
         assert answer.status_code == 413
 
-    def test_a_killed_worker_harms_nobody_else(self, served):
-        workers = service_of(served).workers
-        os.kill(workers.pids()[0], signal.SIGKILL)
-        assert served.post("/v1/identify", files={"photo": ("q.jpg", jpeg())}).status_code == 200
-        assert workers.n_restarts >= 1
-
     def test_a_job_is_searchable_when_done_and_lists_what_failed(self, served):
         files = [("photos", (f"../{n}.jpg", jpeg(seed=n))) for n in range(3)] + [("photos", ("bad.jpg", b"no photo"))]
         job = served.post("/v1/jobs", files=files, data={"side": "left", "species": "drawn_antelope"}).json()
@@ -171,18 +153,6 @@ class TestPhotosSentIn:
         assert served.get("/v1/photo", params={"image_id": job["image_ids"][0]}).json()["columns"]["side"] == "left"
         assert served.get("/v1/candidates", params={"image_id": job["image_ids"][0]}).json()["candidates"]
         assert job["job_id"] in [one["job_id"] for one in served.get("/v1/jobs").json()["jobs"]]
-
-    def test_a_job_that_was_cut_short_goes_on(self, folder):
-        settings = Settings(tokens={"t" * 20: "anna"})
-        jobs = Jobs(ReviewDesk.open(folder), None)
-        content = io.BytesIO(jpeg(seed=5))
-        job = jobs.add([("a.jpg", content)], {}, "anna")  # its thread never ran: as killed before the first photo
-        client = TestClient(create_app(create_service(folder, settings)), base_url="http://localhost")
-        client.headers["Authorization"] = f"Bearer {'t' * 20}"
-        with client:
-            assert '"state": "done"' in client.get(f"/v1/jobs/{job.job_id}/events").text
-            found = client.get("/v1/candidates", params={"image_id": job.image_ids[0]}).json()
-        assert found["candidates"]
 
 
 class TestWhoMayAsk:

@@ -11,44 +11,25 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from resight.errors import StoreError, UnknownNameError
 from resight.pipeline.review import ReviewDesk
 from resight.serve.job_files import JobFiles
 from resight.serve.jobs import Jobs
 from resight.store import CatalogueStore
+from review_service import HEADERS, TOKEN, jpeg, until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-TOKEN = "t" * 20
-HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-
-
-def jpeg(seed=0):
-    pixels = np.random.default_rng(seed).integers(0, 255, (64, 64, 3), np.uint8)
-    written = io.BytesIO()
-    Image.fromarray(pixels).save(written, "JPEG")
-    return written.getvalue()
 
 
 def photos(n, *broken):
     return [(f"{i}.jpg", io.BytesIO(b"no photo" if i in broken else jpeg(i))) for i in range(n)]
-
-
-def until(ask, is_there, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not is_there(found := ask()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture

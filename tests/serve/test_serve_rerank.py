@@ -9,17 +9,15 @@ import time
 import numpy as np
 import polars as pl
 import pytest
-from starlette.testclient import TestClient
 
 from resight import Identifier, RerankRecipe, calibrate_catalogue, index_photos, make_synthetic
 from resight.core import Catalogue, Judgement
 from resight.errors import InputError, MismatchError, NotFittedError
 from resight.pipeline.review import ReviewDesk
 from resight.pipeline.review_weigher import Holder
-from resight.serve.app import create_app, create_service
+from resight.serve.app import create_service
 from resight.serve.settings import Settings
-
-TOKEN = "a-token-that-nobody-guesses"  # noqa: S105  of the tests
+from review_service import TOKEN, client_of
 
 RECIPE = RerankRecipe.parse(
     """
@@ -186,8 +184,7 @@ def test_the_service_says_the_same_by_processes_of_its_own(mine):
     path = next(photos.photo(row) for row in range(len(photos)) if photos.frame["identity"][row] is None)
     settings = Settings(tokens={TOKEN: "anna"}, rate_per_s=1_000, burst=1_000)
     service = create_service(mine, settings, rerank=True)
-    with TestClient(create_app(service), base_url="http://127.0.0.1:8000") as client:
-        client.headers["Authorization"] = f"Bearer {TOKEN}"
+    with client_of(service) as client:
         sent = client.post("/v1/identify", files={"photo": ("q.jpg", path.read_bytes())}, data={"top": "3"}).json()
         image_id = client.get("/v1/queue").json()["items"][0]["image_id"]
         shown = client.get("/v1/candidates", params={"image_id": image_id}).json()

@@ -10,11 +10,10 @@ from typing import Annotated
 
 import typer
 
-from resight.cli.options import Folder, Model, Reranked
+from resight.cli.options import Folder, Model, Reranked, Who
 from resight.errors import InputError, MissingExtraError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
 
 Host = Annotated[str, typer.Option(help="Address to answer on; another than loopback needs tokens or users.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
@@ -24,7 +23,6 @@ AddUser = Annotated[str | None, typer.Option(help="Ask for a password, write thi
 Name = Annotated[
     list[str] | None, typer.Option("--name", help="Further name of this machine in addresses; may be repeated.")
 ]
-Reviewer = Annotated[str, typer.Option(envvar=["RESIGHT_WHO", "USER"], help="Your name in the journal.")]
 Url = Annotated[
     str | None, typer.Option(help="URL of the server that keeps the tables, if one does. Default: RESIGHT_DATABASE.")
 ]
@@ -40,7 +38,7 @@ def review(
     users: Users = None,
     add_user: AddUser = None,
     name: Name = None,
-    who: Reviewer = "reviewer",
+    who: Who = "reviewer",
     database: Url = None,
     model: Model = None,
     rerank: Reranked = False,

@@ -114,14 +114,15 @@ class ReviewDesk:
         if n < 1 or by not in ("teaches", "order"):
             raise InputError(f"expected n of at least 1 and by as 'teaches' or 'order', found {n} and {by!r}")
         state = self._now()
-        board = state.board
         ranking = state.rankings.of(state)
-        waiting = is_open(ranking, board, state.names) & board.chosen(filter or {})[ranking.rows]
+        waiting = is_open(ranking, state.names) & state.board.chosen(filter or {})[ranking.rows]
         order = np.flatnonzero(waiting)
         with self._lock:
             skipped = dict(self._skipped.get(who, {}))
         place = {image_id: number for number, image_id in enumerate(skipped, 1)}
-        later = np.array([place.get(str(board.photos.image_ids[row]), 0) for row in ranking.rows[order]])
+        later = np.array(
+            [place.get(str(image_id), 0) for image_id in state.board.photos.image_ids[ranking.rows[order]]]
+        )
         keys = (ranking.rows[order], -ranking.teaches[order] if by == "teaches" else ranking.rows[order], later)
         order = order[np.lexsort(keys)]
         items = tuple(self._item(state, ranking, number, skipped) for number in order[:n].tolist())
@@ -135,8 +136,8 @@ class ReviewDesk:
         return Queue(
             items,
             len(order),
-            expected_wrong(ranking.p_wrong[~is_settled(ranking, board, state.names)]),
-            n_unknown(ranking, board, state.names),
+            expected_wrong(ranking.p_wrong[~is_settled(ranking, state.names)]),
+            n_unknown(ranking, state.names),
             ranking.as_of,
             tuple(notes),
         )
@@ -180,6 +181,7 @@ class ReviewDesk:
         Raises:
             UnknownNameError: when there is no such photo or column.
             InputError: when `top` is below 1, or `by` is unknown.
+            MismatchError: when something else was fitted since the desk read the catalogue.
         """
         if top < 1 or by not in ("individual", "image"):
             raise InputError(f"expected top of at least 1 and by as 'individual' or 'image', found {top} and {by!r}")
@@ -200,7 +202,6 @@ class ReviewDesk:
         *,
         image_id: str = "query",
         photo: Catalogue | None = None,
-        filter: Mapping[str, str] | None = None,  # noqa: A002  the reviewer's word for it
         top: int = 5,
     ) -> Candidates:
         """The same of a photo that is not in the catalogue, from its vector.
@@ -210,12 +211,11 @@ class ReviewDesk:
             known: what is known of it: `content` (the fingerprint of its file), `encounter`, `side`, `species` ...
             image_id: what to call it.
             photo: the photo itself, one row; a desk that re-ranks asks for it.
-            filter: as for `candidates`.
             top: as for `candidates`.
 
         Raises:
-            UnknownNameError: when there is no such column to filter by.
             InputError: when `top` is below 1, the vector has another length, or a photo is needed and not there.
+            MismatchError: as for `candidates`.
         """
         state = self._now()
         if top < 1 or vector.shape != (state.board.embeddings.dimension,):
@@ -225,7 +225,7 @@ class ReviewDesk:
             )
         told = {name: value for name, value in known.items() if value and name != "content"}
         query = Query(image_id, vector, known, photo=photo)
-        return state.found(query, Facts(image_id, None, told), dict(filter or {}), top, "individual")
+        return state.found(query, Facts(image_id, None, told), {}, top, "individual")
 
     def match_lines(self, image_id: str, candidate_id: str, between: Between = lines_between) -> MatchLines:
         """Where two photos of the catalogue agree, keypoint by keypoint, as `between` finds it.

@@ -108,17 +108,17 @@ def rank_photos(
         nobody = np.full(len(rows), -1, np.int64)
         return Ranking(board, names.number, rows, named, teaches, unknown, nobody, False, n_left_out)
     near, found = _searched(board, names, rows, gallery, point)
-    matches, heard = near, np.ones(len(rows), bool)
+    matches, weighed = near, np.ones(len(rows), bool)
     if weigher is not None:
-        heard = weigher.has_weighed(board.photos.image_ids[rows].tolist())
-        matches, found = _reranked(weigher, board, names, rows[heard], near.n_gallery, point)
+        weighed = weigher.has_weighed(board.photos.image_ids[rows].tolist())
+        matches, found = _reranked(weigher, board, names, rows[weighed], near.n_gallery, point)
     of_candidates, of_new = probabilities(matches, point)
     teaches, p_wrong = np.zeros(len(rows)), np.full(len(rows), math.nan)
     best = np.full(len(rows), -1, np.int64)
-    told = _weighed(of_candidates, of_new, found, names, rows[heard], point, matches.n_gallery)
-    teaches[heard], p_wrong[heard], best[heard] = *told, found[:, 0]
+    doubts = _doubts(of_candidates, of_new, found, names, rows[weighed], point, matches.n_gallery)
+    teaches[weighed], p_wrong[weighed], best[weighed] = *doubts, found[:, 0]
     teaches[~named] *= _settles(board, rows[~named], near.best_scores[~named])
-    n_unweighed = int((~heard).sum())
+    n_unweighed = int((~weighed).sum())
     return Ranking(board, names.number, rows, named, teaches, p_wrong, best, True, n_left_out, n_unweighed)
 
 
@@ -141,10 +141,10 @@ def expected_wrong(p_wrong: Floats) -> Estimate:
     return Estimate(total, min(low, total), max(high, total), n=n)
 
 
-def n_unknown(ranking: Ranking, board: Board, names: Names) -> int:
+def n_unknown(ranking: Ranking, names: Names) -> int:
     """Photos of which nothing says how probable a wrong name is, and whose name is no person's word."""
-    open_ = ~is_settled(ranking, board, names)
-    return int((~_settled(board, names)).sum()) - int((open_ & ~np.isnan(ranking.p_wrong)).sum())
+    unsettled = ~_settled(ranking.board, names)
+    return int(unsettled.sum()) - int((unsettled[ranking.rows] & ~np.isnan(ranking.p_wrong)).sum())
 
 
 def wrong_names(p_own: Floats, chance: Floats) -> Floats:
@@ -222,7 +222,7 @@ def _vectors(board: Board, rows: npt.NDArray[np.int64]) -> Embeddings:
     return board.embeddings.select(np.array([board.place_of[row] for row in rows.tolist()], np.int64))
 
 
-def _weighed(
+def _doubts(
     of_candidates: Floats,
     of_new: Floats,
     found: npt.NDArray[np.int64],
@@ -263,17 +263,16 @@ def _settles(board: Board, rows: npt.NDArray[np.int64], best: npt.NDArray[np.flo
     return np.array([1.0 + count.get(image_id, 0) for image_id in photos.image_ids.tolist()])
 
 
-def is_open(ranking: Ranking, board: Board, names: Names) -> npt.NDArray[np.bool_]:
+def is_open(ranking: Ranking, names: Names) -> npt.NDArray[np.bool_]:
     """(W,) whether a photo waits: without a name, or with one that is in doubt; and nobody has decided on it since."""
-    ids = board.photos.image_ids[ranking.rows].tolist()
+    ids = ranking.board.photos.image_ids[ranking.rows].tolist()
     labels = [names.labels[image_id] for image_id in ids]
     as_ranked = ranking.named == (names.codes[ranking.rows] >= 0)
     said = np.array([one.poor or bool(one.unsure) for one in labels], bool)
     doubtful = ~ranking.named | (ranking.p_wrong >= _DOUBTFUL)
-    return np.asarray(doubtful & as_ranked & ~said & ~is_settled(ranking, board, names))
+    return np.asarray(doubtful & as_ranked & ~said & ~is_settled(ranking, names))
 
 
-def is_settled(ranking: Ranking, board: Board, names: Names) -> npt.NDArray[np.bool_]:
+def is_settled(ranking: Ranking, names: Names) -> npt.NDArray[np.bool_]:
     """(W,) whether the name of a photo is a person's word by now."""
-    ids = board.photos.image_ids[ranking.rows].tolist()
-    return np.array([image_id in names.settled for image_id in ids], bool)
+    return _settled(ranking.board, names)[ranking.rows]

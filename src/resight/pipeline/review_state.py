@@ -18,9 +18,9 @@ from resight.pipeline.review_weigher import Compare, Weigher, fitted_for
 from resight.pipeline.self_search import N_CANDIDATES
 from resight.store import CatalogueStore, Label
 
-__all__ = ["NO_LABEL", "State"]
+__all__ = ["State"]
 
-NO_LABEL = Label(None)
+_NO_LABEL = Label(None)
 """Of a photo that the journal does not know."""
 _GROWN = 1.25
 
@@ -60,15 +60,13 @@ class State:
         point = _point_of(store, model) if fitted is None else store.operating_point(fitted.model)
         photos, embeddings = store.catalogue(), store.embeddings(model)
         board = Board(photos, embeddings, () if point is None else point.same)
-        weigher = None
-        if fitted is not None and point is not None and compare is not None:
-            weigher = Weigher(fitted, point, board, compare)
+        weigher = None if fitted is None or compare is None else Weigher(fitted, board, compare)
         return cls(board, Names.read(store, list(board.row_of)), point, weigher)
 
     def facts(self, row: int) -> Facts:
         """What is known of a photo, without its version."""
         image_id = str(self.board.photos.image_ids[row])
-        poor = self.names.labels.get(image_id, NO_LABEL).poor
+        poor = self.names.labels.get(image_id, _NO_LABEL).poor
         return Facts(image_id, self.names.name(row), self.board.facts(row), poor=poor)
 
     def names_borne(self) -> set[str]:
@@ -113,7 +111,7 @@ class State:
 
     def _candidates(self, shown: Matches, decision: Decision | None, query: Query) -> tuple[ReviewCandidate, ...]:
         probable = {} if decision is None else {one.identity: one.probability for one in decision.candidates}
-        unsure = self.names.labels.get(query.image_id, NO_LABEL).unsure
+        unsure = self.names.labels.get(query.image_id, _NO_LABEL).unsure
         counts, candidates = self.names.n_photos(), list[ReviewCandidate]()
         rows = zip(shown.identities[0].tolist(), shown.gallery_ids[0].tolist(), shown.scores[0].tolist(), strict=True)
         for rank, (name, image_id, score) in enumerate((row for row in rows if row[1]), 1):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from resight.config import RerankRecipe
-from resight.core import Catalogue, Embeddings, Matches, OperatingPoint, Pairs
+from resight.core import Catalogue, Embeddings, Matches, Pairs
 from resight.errors import InputError, MismatchError
 from resight.pipeline.fused_gallery import fused_matches
 from resight.pipeline.reranking import Reranker
@@ -111,20 +111,11 @@ class Weigher:
 
     Args:
         reranker: what was fitted.
-        point: its operating point.
         board: the photos that answer.
         compare: holds a photo against others.
-
-    Raises:
-        MismatchError: when the operating point is of something else.
     """
 
-    def __init__(self, reranker: Reranker, point: OperatingPoint, board: Board, compare: Compare) -> None:
-        if reranker.model != point.model:
-            raise MismatchError(
-                f"expected an operating point of {reranker.model}, found one of {point.model}: calibrate again"
-            )
-        self.point = point
+    def __init__(self, reranker: Reranker, board: Board, compare: Compare) -> None:
         self._recipe, self.model = reranker.recipe, reranker.model
         self._board, self._compare = board, compare
         self._kept: OrderedDict[str, tuple[Rows, Floats]] = OrderedDict()

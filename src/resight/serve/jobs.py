@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -149,7 +150,7 @@ class Jobs:
         failed = tuple(pair for pair in failures if pair[0] in mine)
         self._files.write(replace(job, n_done=len(job.photos) - n_left, failures=failed))
 
-    def _embedded(self, root: Any, row: dict[str, Any]) -> EmbeddedBatch:
+    def _embedded(self, root: Path, row: dict[str, Any]) -> EmbeddedBatch:
         try:
             return self._workers.embed(root, row, patient=True)
         except ImageError as error:

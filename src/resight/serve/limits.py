@@ -1,4 +1,4 @@
-"""How much may be asked: each has a rate, all together a number under way; who comes beyond is told when to return."""
+"""How often somebody may ask; who comes too often is told when to return."""
 
 from __future__ import annotations
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from resight.errors import UnknownNameError
 from resight.pipeline.review_nouns import Dashboard
-from resight.serve.parts import Filter, Served
+from resight.serve.parts import Beginning, Called, Filter, Offset, Served
 
 __all__ = ["page", "router"]
 
@@ -58,21 +58,18 @@ def individuals(
     service: Served,
     request: Request,
     wanted: Filter,
-    starts: Annotated[str, Query(max_length=300)] = "",
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    starts: Beginning = "",
+    offset: Offset = 0,
 ) -> Response:
     """All individuals, by name, some at a time."""
     number = service.desk.store.last_entry()  # before the names: what comes between is a conflict
     found, n_all = service.desk.individuals(wanted, starts=starts, offset=offset, n=_N_OF_A_PAGE)
     told = {"individuals": found, "n_all": n_all, "offset": offset, "n_of_a_page": _N_OF_A_PAGE, "starts": starts}
-    told["number"] = number
-    return _of_the_desk("individuals", request, wanted=wanted, **told)
+    return _of_the_desk("individuals", request, wanted=wanted, number=number, **told)
 
 
 @router.get("/individual")
-def individual(
-    service: Served, request: Request, name: Annotated[str, Query(min_length=1, max_length=300)]
-) -> Response:
+def individual(service: Served, request: Request, name: Called) -> Response:
     """One individual with all its photos; where nobody bears the name by now, those whose name begins so."""
     try:
         one = service.desk.individual(name)

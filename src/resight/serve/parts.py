@@ -1,9 +1,9 @@
-"""What the routes share: the desk and the user of a request, and the candidate filter."""
+"""What the routes share: the service and the user of a request, and what several of them ask for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
@@ -15,9 +15,7 @@ from resight.serve.security import Guard
 from resight.serve.settings import Settings
 from resight.serve.work import Workers
 
-__all__ = ["Asked", "Filter", "ImageId", "Served", "Service"]
-
-Json = dict[str, Any]
+__all__ = ["Asked", "Beginning", "Called", "Count", "Filter", "ImageId", "Offset", "Served", "Service"]
 
 
 @dataclass(eq=False)
@@ -70,6 +68,10 @@ def _filter(
 Served = Annotated[Service, Depends(_service)]
 Asked = Annotated[str, Depends(_who)]
 Filter = Annotated[dict[str, str], Depends(_filter)]
+Beginning = Annotated[str, Query(max_length=300, description="Beginning of the name.")]
+Called = Annotated[str, Query(min_length=1, max_length=300, description="Of the individual.")]
+Count = Annotated[int, Query(ge=1, le=200, description="How many to give at most.")]
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to pass over.")]
 ImageId = Annotated[
     str,
     Query(

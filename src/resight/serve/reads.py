@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from resight.errors import UnknownNameError
-from resight.serve.parts import Asked, Filter, ImageId, Served
+from resight.serve.parts import Asked, Beginning, Called, Count, Filter, ImageId, Offset, Served
 from resight.serve.schemas import N_SEEN
 from resight.store import JournalEntry
 
@@ -17,8 +17,6 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1")
 
-Count = Annotated[int, Query(ge=1, le=200, description="How many to give at most.")]
-Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to pass over.")]
 Row = Annotated[int, Query(ge=0, le=2**53)]
 
 
@@ -87,7 +85,7 @@ def image(
 def individuals(
     service: Served,
     wanted: Filter,
-    starts: Annotated[str, Query(max_length=300, description="Beginning of the name.")] = "",
+    starts: Beginning = "",
     offset: Offset = 0,
     n: Count = 50,
 ) -> dict[str, Any]:
@@ -99,7 +97,7 @@ def individuals(
 @router.get("/individual", tags=["individuals"])
 def individual(
     service: Served,
-    name: Annotated[str, Query(min_length=1, max_length=300, description="Of the individual.")],
+    name: Called,
     offset: Offset = 0,
     n: Annotated[int, Query(ge=1, le=N_SEEN, description="How many photos to give at most.")] = N_SEEN,
 ) -> dict[str, Any]:

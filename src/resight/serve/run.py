@@ -56,7 +56,7 @@ def listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def serve(service: Service, where: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
+def serve(service: Service, where: socket.socket, ready: Callable[[], None]) -> None:
     """Answer until a signal asks to end; requests in flight are finished, jobs stop where they can go on.
 
     Args:

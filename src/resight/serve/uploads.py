@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import polars as pl
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -25,7 +25,7 @@ from resight.core import Catalogue
 from resight.curate.dates import read_date
 from resight.errors import StoreError
 from resight.serve.job_files import Job, safe_name
-from resight.serve.parts import Asked, Served, Service
+from resight.serve.parts import Asked, Count, Offset, Served, Service
 from resight.serve.problems import Problem
 
 __all__ = ["router"]
@@ -74,10 +74,10 @@ async def send(service: Served, who: Asked, request: Request) -> dict[str, Any]:
 @router.get("/jobs", tags=["jobs"])
 def jobs(
     service: Served,
-    offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many of the last ones to pass over.")] = 0,
-    n: Annotated[int, Query(ge=1, le=200, description="How many to give at most.")] = 50,
+    offset: Offset = 0,
+    n: Count = 50,
 ) -> dict[str, Any]:
-    """The last jobs, the oldest first, with the number of photos in place of their names."""
+    """The last jobs but for `offset`, the oldest first, with the number of photos in place of their names."""
     found = service.jobs.all()
     page = found[::-1][offset : offset + n][::-1]
     return {"jobs": [_in_brief(job) for job in page], "n_all": len(found), "offset": offset}

@@ -85,7 +85,7 @@ class Workers:
             StoreError: when no process can start.
             Problem: 503 when too many wait.
         """
-        found: EmbeddedBatch = self._run("embed", (str(folder), row), row["path"], patient=patient)
+        found: EmbeddedBatch = self._run("embed", (folder, row), row["path"], patient=patient)
         return found
 
     def picture(self, path: Path, side_px: int, box: Sequence[float] | None) -> bytes:
@@ -96,7 +96,7 @@ class Workers:
             StoreError: when no process can start.
             Problem: 503 when too many wait.
         """
-        told: bytes = self._run("picture", (str(path), side_px, box), path.name)
+        told: bytes = self._run("picture", (path, side_px, box), path.name)
         return told
 
     def lines(self, folder: Path, pair: Catalogue) -> MatchLines:
@@ -175,7 +175,7 @@ class _Worker:
 
     def __init__(self, start_timeout_s: float, bundle: Path | None, max_bytes: int, max_pixels: int) -> None:
         self._start_timeout_s = start_timeout_s
-        self._arguments = (None if bundle is None else str(bundle), max_bytes, max_pixels)
+        self._arguments = (bundle, max_bytes, max_pixels)
         self._lock = threading.Lock()
         self._process: Any = None
         self._is_ready = self._is_closed = False

@@ -1,10 +1,9 @@
 // Cards that are gone through and chosen by keys, touch or the pointer, and changes that reload what is shown.
-import { asked, news } from "./conflict.js";
+import { asked } from "./conflict.js";
+import { news, undoLast } from "./journal.js";
 import { ask, at, isTyping, run, say } from "./web.js";
 
 const TOLD = "resight-told";
-const me = document.body.dataset.who;
-const BACK = 200;
 
 const boxOf = (card) => card.querySelector("input[type=checkbox]");
 export const chosenCards = (list) => [...list.children].filter((card) => boxOf(card).checked);
@@ -50,11 +49,7 @@ export async function ways(path, body, inWords, address) {
 }
 
 async function undo() {
-  const { n_all: nAll } = await ask("/v1/journal?n=1");
-  const { entries } = await ask(`/v1/journal?n=${BACK}&after=${Math.max(0, nAll - BACK)}`);
-  const last = entries.findLast((one) => one.who === me && one.undoes === null && one.undone_by === null);
-  if (!last) throw new Error("Nothing that you decided is left to undo.");
-  await ask("/v1/undo", { entry: last.number });
+  const last = await undoLast();
   const { new_identity: split, new_name: renamed } = last.detail;
   const gone = new URLSearchParams(location.search).get("name");
   const home = gone !== null && (gone === split || gone === renamed) ? new URL("/individuals", location.href).href : location.href;

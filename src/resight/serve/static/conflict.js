@@ -1,21 +1,8 @@
 // Somebody else changed it meanwhile: what stands now beside what was asked for, and two ways on.
-import { ask, at, made, picture } from "./web.js";
+import { at, made, picture } from "./web.js";
 
-const BACK = 200;
 const FEW = 6;
 const when = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-const touches = (entry, seen, names) => Object.entries(entry.after).some(([id, label]) => (
-  (id in seen && entry.number > seen[id]) || names.includes(label.identity) || names.includes(entry.before[id]?.identity)));
-
-// The rows of the journal after a number that speak of some photos or names, and the versions that they show.
-export async function news(after, seen, names = []) {
-  const { entries, n_all: nAll } = await ask(`/v1/journal?n=${BACK}&after=${after}&whole=true`);
-  if (nAll > BACK) throw new Error("Too much has changed since this page was opened: load it anew, then decide.");
-  const found = entries.filter((entry) => touches(entry, seen, names));
-  const shown = { ...seen };
-  for (const entry of found) for (const id of Object.keys(entry.after)) if (id in shown) shown[id] = Math.max(shown[id], entry.number);
-  return { entries: found, seen: shown, number: entries.at(-1)?.number ?? after };
-}
 
 // Gives true to say it all the same, on top of what is shown; false to leave it as it is. Where `cannot` tells why it
 // cannot be said any more there is only the one way.

@@ -1,7 +1,8 @@
 // All individuals: choose by keys, touch or the pointer and merge; or drag one onto another with the mouse.
 import { anew, cardKeys, chosenCards } from "./cards.js";
-import { asked, news } from "./conflict.js";
+import { asked } from "./conflict.js";
 import { showFilters } from "./filter.js";
+import { news } from "./journal.js";
 import { ask, at, isTyping, run, say } from "./web.js";
 
 const list = at("individuals");

@@ -1,6 +1,7 @@
 // The first photo of the queue beside its candidates; every decision goes to the service at once.
 import { asked } from "./conflict.js";
 import { filterInForce, keepInAddress, showFilters } from "./filter.js";
+import { undoLast } from "./journal.js";
 import { ask, at, facts, filterQuery, isTyping, made, percent, picture, run, say } from "./web.js";
 import { Viewer } from "./viewer.js";
 
@@ -8,11 +9,9 @@ const DECISIONS = { s: "same", d: "different", t: "unsure", n: "new", p: "poor",
 const OF_A_PAIR = new Set(["same", "different", "unsure"]);
 const SAYS = { same: "shows", different: "does not show", unsure: "nobody can tell whether it shows", new: "shows a new individual", poor: "is too poor to tell" };
 const N_CANDIDATES = 9;
-const BACK = 200;
 const [LARGE, SMALL] = [1200, 200]; // px of the longer side
-const me = document.body.dataset.who;
 const viewer = new Viewer(at("stage"));
-const state = { query: null, candidates: [], chosen: -1, model: null, lines: false, skips: [], asOf: 0, ahead: [], next: undefined };
+const state = { query: null, candidates: [], chosen: -1, model: null, lines: false, skips: [], ahead: [], next: undefined };
 const by = () => (new URLSearchParams(location.search).get("by") === "image" ? "image" : "individual");
 const alsoQueue = () => new URLSearchParams(location.search).has("queue");
 
@@ -99,7 +98,6 @@ function showNothing() {
 
 function showProgress(queue) {
   const wrong = queue.expected_wrong;
-  state.asOf = queue.as_of;
   at("left").textContent = queue.n_left === 1 ? "1 photo waits" : `${queue.n_left} photos wait`;
   at("stopping").textContent = wrong.value === null
     ? "How many wrong names remain if you stop now is unknown."
@@ -137,10 +135,7 @@ async function undo() {
     say(`Took back that ${skipped} was skipped.`);
     return show(skipped);
   }
-  const { entries } = await ask(`/v1/journal?n=${BACK}&after=${Math.max(0, state.asOf - BACK)}`);
-  const last = entries.findLast((one) => one.who === me && one.undoes === null && one.undone_by === null);
-  if (!last) throw new Error("Nothing that you decided is left to undo.");
-  await ask("/v1/undo", { entry: last.number });
+  const last = await undoLast();
   showProgress(await ask("/v1/queue?n=1"));
   await (last.verb === "judge" ? show(last.detail.image_id) : advance());
   say(`Undone: ${last.sentence}.`);

@@ -4,7 +4,7 @@ export const at = (id) => document.getElementById(id);
 const SILENT = "The service does not answer. What was decided is kept: start it again and open the link that it prints.";
 const ENDED = "Your session has ended. What was decided is kept: open the link that the service printed when it was started.";
 
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, told) {
     super(status === 401 ? ENDED : (told.detail ?? "The service failed."));
     Object.assign(this, { status, theirs: told.theirs, yours: told.yours });

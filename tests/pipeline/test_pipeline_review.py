@@ -139,3 +139,18 @@ def test_a_refresh_that_began_earlier_does_not_undo_a_later_one(made, monkeypatc
     first.join(5)
     second.join(5)
     assert desk._state is newer
+
+
+def test_a_photo_that_loses_its_name_again_waits_again(made):
+    desk = ReviewDesk.open(made)
+    first = next(item.image_id for item in desk.queue(n=100).items if item.identity is None)
+    other = desk.candidates(first).candidates[0].identity
+    before = desk.queue(n=200)
+    desk.judge(Judgement(first, "same", other), who="anna")
+    assert first not in {item.image_id for item in desk.queue(n=200).items}
+    desk.judge(Judgement(first, "different", other), who="anna")
+    after = desk.queue(n=200)
+    assert first in {item.image_id for item in after.items}
+    assert (after.n_left, after.n_unknown) == (before.n_left, before.n_unknown)
+    for _ in range(2):
+        desk.store.undo(who="anna")

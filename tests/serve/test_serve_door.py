@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
@@ -16,11 +17,13 @@ from starlette.websockets import WebSocketDisconnect
 from resight.errors import InputError
 from resight.serve import door
 from resight.serve.app import create_app
+from resight.serve.job_files import Job
 from resight.serve.measures import Measures
 from resight.serve.problems import Problem
 from resight.serve.security import HEADERS, Guard
 from resight.serve.settings import Settings
 from resight.serve.users import add_user, holds, read_users
+from review_service import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -107,6 +110,44 @@ class TestOddRequests:
         assert answer.status_code in (400, 422)
         assert answer.json()["detail"]
 
+    @pytest.mark.parametrize("key", ["\\ud800", "a\\u0000", ""])
+    @pytest.mark.parametrize("route", ["rename", "merge", "undo"])
+    def test_odd_keys_of_what_was_seen_are_refused(self, served, route, key):
+        told = {
+            "rename": '"identity": "a", "new_name": "b"',
+            "merge": '"identities": ["a"], "into": "b"',
+            "undo": '"entry": 1',
+        }
+        body = f'{{"seen": {{"{key}": 1}}, {told[route]}}}'
+        answer = served.post(f"/v1/{route}", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422
+
+    def test_rows_beyond_what_a_database_counts_are_refused(self, served):
+        assert served.get(f"/v1/journal/{2**31}").status_code == 422
+        assert served.get("/v1/journal", params={"after": 2**31}).status_code == 422
+        assert served.get(f"/v1/journal/{2**31 - 2}").status_code == 404
+
+    def test_streams_of_one_user_are_few_and_health_is_told_whatever_holds_the_places(self, served, monkeypatch):
+        service = served.app.state.service
+        waiting = Job("20240101-120000-0000aaaa", "anna", "", ("a.jpg",))
+        now = [waiting]
+        monkeypatch.setattr(service.jobs, "get", lambda _: now[0])
+        monkeypatch.setattr(door, "_N_STREAMS", 2)
+        path, told = f"/v1/jobs/{waiting.job_id}/events", []
+        threads = [threading.Thread(target=lambda: told.append(served.get(path).status_code)) for _ in range(3)]
+        for one in threads:
+            one.start()
+        until(lambda: list(told), lambda found: found == [429], 20)
+        now[0] = replace(waiting, state="done")
+        for one in threads:
+            one.join(20)
+        assert told == [429, 200, 200]
+        assert served.get(path).status_code == 200
+        crowded = door.Door(reading, service.guard, replace(service.settings, n_requests=1), service.measures)
+        crowded._n_under_way = 5
+        monkeypatch.setattr(door, "_PART_S", 0.05)
+        assert [status_of(crowded, path, "GET") for path in ("/v1/filters", "/v1/health")] == [503, 408]
+
     @pytest.mark.parametrize("charset", ["unicode_escape", "utf-7", "idna", "punycode", "undefined", "nonsense"])
     def test_odd_alphabets_of_a_form_are_refused(self, served, charset):
         client = anew(served)
@@ -151,7 +192,7 @@ class TestOddRequests:
     def test_a_body_that_stops_coming_frees_its_place(self, monkeypatch):
         monkeypatch.setattr(door, "_PART_S", 0.05)
 
-        assert status_of_half_a_form(door.Door(reading, Guard(Settings()), Settings(), Measures())) == 408
+        assert status_of(door.Door(reading, Guard(Settings()), Settings(), Measures())) == 408
 
     def test_sockets_are_closed(self, served):
         for path in ("/v1/queue", "/static/review.js", "/"):
@@ -178,8 +219,8 @@ async def reading(_scope, receive, _send):
         pass
 
 
-def status_of_half_a_form(app):
-    """The status that an application answers with to a form whose rest never comes."""
+def status_of(app, path="/login", method="POST"):
+    """The status that an application answers with to a request whose rest never comes."""
     sent, first = [], [{"type": "http.request", "body": b"name=", "more_body": True}]
 
     async def receive():
@@ -189,16 +230,11 @@ def status_of_half_a_form(app):
     async def send(message):
         sent.append(message)
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/login",
-        "headers": [(b"host", b"localhost")],
-        "query_string": b"",
-    }
+    headers = [(b"host", b"localhost")]
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, "query_string": b""}
     with ThreadPoolExecutor(1) as pool:  # a browser that was tested before keeps a loop in this thread
         pool.submit(asyncio.run, app(scope, receive, send)).result()
-    return sent[0]["status"]
+    return sent[0]["status"] if sent else None
 
 
 def test_what_is_counted_does_not_grow_with_what_is_asked(served):

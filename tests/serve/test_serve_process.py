@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -18,13 +19,15 @@ import pytest
 
 from review_service import TOKEN
 
-GRACE_S = 3
+GRACE_S, HEADERS_S = 3, 1
 START = """
 import sys
+from resight.serve import run
 from resight.serve.app import create_service
 from resight.serve.run import listening, serve
 from resight.serve.settings import Settings
 if __name__ == "__main__":  # the workers read this file too
+    run._HEADERS_S = float(sys.argv[4])
     settings = Settings(tokens={sys.argv[2]: "anna"}, grace_s=float(sys.argv[3]))
     with listening("127.0.0.1", 0) as where:
         service = create_service(sys.argv[1], settings)
@@ -75,7 +78,7 @@ class Running:
 def running(folder: Path, tmp_path: Path) -> Iterator[Running]:
     """With a grace of three seconds."""
     (tmp_path / "start.py").write_text(START)
-    command = [sys.executable, str(tmp_path / "start.py"), str(folder), TOKEN, str(GRACE_S)]
+    command = [sys.executable, str(tmp_path / "start.py"), str(folder), TOKEN, str(GRACE_S), str(HEADERS_S)]
     found = Running(command, tmp_path / "log")
     yield found
     found.process.kill()
@@ -164,3 +167,20 @@ def test_ctrl_c_ends_the_command_in_order(folder, tmp_path):
     finally:
         found.process.kill()
         found.process.stdout.close()
+
+
+def test_who_does_not_get_beyond_the_headers_is_sent_away(running):
+    with running.line() as silent, running.line() as half, running.line() as slow:
+        half.sendall(b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        slow.sendall(b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b"200 OK" in slow.recv(65536)
+        slow.sendall(b"GET /v1/health HTTP/1.1\r\n")
+        for line in (silent, half, slow):
+            line.settimeout(HEADERS_S + 10)
+            assert line.recv(65536) == b""
+    assert running.is_well()
+
+
+def test_more_connections_than_files_are_usual_shut_nobody_out(running):
+    soft, hard = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
+    assert soft == min(hard, 65_536)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import shutil
+import threading
 import time
 
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from resight import Identifier, RerankRecipe, calibrate_catalogue, index_photos, make_synthetic
 from resight.core import Catalogue, Judgement
@@ -17,7 +20,7 @@ from resight.pipeline.review import ReviewDesk
 from resight.pipeline.review_weigher import Holder
 from resight.serve.app import create_service
 from resight.serve.settings import Settings
-from review_service import TOKEN, client_of
+from review_service import TOKEN, client_of, until
 
 RECIPE = RerankRecipe.parse(
     """
@@ -204,3 +207,33 @@ def test_a_service_that_cannot_re_rank_leaves_no_process(mine):
     with pytest.raises(NotFittedError, match="resight calibrate --rerank"):
         create_service(mine, Settings(), rerank=True)
     assert set(multiprocessing.active_children()) == before
+
+
+def test_the_background_is_that_of_the_fit_whoever_lost_a_name(mine):
+    desk = ReviewDesk.open(mine, rerank=True)
+    photos = unnamed(desk)
+    vectors = desk.store.embeddings(desk.model).select(photos.image_ids)
+    background = json.loads((mine / "rerank" / "fusion.json").read_text(encoding="utf-8"))["background"]
+    desk.store.assign(background[:6], None, who="anna")
+    for one in Identifier.open(mine, rerank=True).identify_embeddings(vectors, photos, top=3):
+        found = desk.candidates(one.query, top=3).candidates
+        assert [c.score for c in found] == pytest.approx([c.score for c in one.candidates], abs=1e-5)
+
+
+def test_a_refresh_ends_the_weighing_and_keeps_what_was_weighed(mine):
+    desk, asked = counting(mine)
+    image_id = str(unnamed(desk).image_ids[0])
+    before = desk.candidates(image_id)
+    n_threads = threading.active_count()
+    for _ in range(5):
+        desk.refresh()
+        assert desk.candidates(image_id) == before
+        desk.queue()
+    assert asked.count(image_id) == 1
+    until(threading.active_count, lambda n: n <= n_threads + 1)
+    path = desk.photo_file(image_id)[0]
+    Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, "JPEG")
+    index_photos(path.parents[1], mine)
+    desk.refresh()
+    desk.candidates(image_id)
+    assert asked.count(image_id) == 2

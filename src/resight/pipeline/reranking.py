@@ -165,15 +165,13 @@ class Reranker:
             recipe = RerankRecipe.model_validate_json(json.dumps(kept["recipe"]))
             fusion = Fusion.from_json(kept["fusion"])
             cohort = _read_cohort(store, kept["cohort"], embeddings.model) if kept["cohort"] is not None else None
-            there = gallery.frame["image_id"].is_in(kept["background"]).to_numpy()
+            background = _background(store, gallery, embeddings, kept["background"])
             penalties = _checked_penalties(kept.get("penalties", {}))
         except _BROKEN as error:
             found = str(error).partition("\n")[0]
             raise StoreError(
                 f"expected what was fitted for re-ranking, found otherwise ({found}): {_REMEDY}"
             ) from error
-        rows = np.flatnonzero(there)
-        background = Side(gallery.select(rows), embeddings.select(rows), store)
         return cls(recipe, fusion, Side(gallery, embeddings, store), background, cohort, penalties)
 
     @property
@@ -304,6 +302,16 @@ def _read(store: CatalogueStore, model: str) -> dict[str, Any]:
     if fitted_for != model:
         raise NotFittedError(f"expected what was fitted for model {model} in {path}, found {fitted_for}: {_REMEDY}")
     return dict(kept)
+
+
+def _background(store: CatalogueStore, gallery: Catalogue, embeddings: Embeddings, image_ids: list[str]) -> Side:
+    """The photos that keypoints are held against: those of the fit, whether or not they still have a name."""
+    there = gallery.frame["image_id"].is_in(image_ids)
+    if int(there.sum()) < len(set(image_ids)):
+        gallery, embeddings = store.catalogue(), store.embeddings(embeddings.model)
+        there = gallery.frame["image_id"].is_in(image_ids) & gallery.frame["image_id"].is_in(embeddings.image_ids)
+    photos = gallery.select(there.to_numpy())
+    return Side(photos, embeddings.select(photos.image_ids), store)
 
 
 def _read_cohort(store: CatalogueStore, name: str, model: str) -> Embeddings:

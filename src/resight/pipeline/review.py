@@ -353,6 +353,7 @@ class ReviewDesk:
             before = len(self._state.board.embeddings)
             state = State.read(self.store, self.model, self._compare)
             with self._lock:
+                state.take_over(self._state)
                 self._state = state
             return len(state.board.embeddings) - before
 

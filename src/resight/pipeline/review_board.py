@@ -86,6 +86,12 @@ class Board:
         """The vector of each row that has one."""
         return {row: place for place, row in enumerate(self.rows.tolist()) if row >= 0}
 
+    def rows_in(self, other: Board) -> Rows:
+        """(N,) the row of each photo on another board, −1 where it is not there or its file has changed."""
+        here, there = (board.photos.frame.select("image_id", "content") for board in (self, other))
+        found = here.join(there.with_row_index("row"), on=["image_id", "content"], how="left", maintain_order="left")
+        return found["row"].cast(pl.Int64).fill_null(-1).to_numpy()
+
     def row(self, image_id: str) -> int:
         """The row of a photo.
 

@@ -171,10 +171,10 @@ def wrong_names(p_own: Floats, chance: Floats) -> Floats:
 
 
 def _settled(board: Board, names: Names) -> npt.NDArray[np.bool_]:
-    """(N,) whether the name of each photo is a person's word."""
+    """(N,) whether each photo has a name, and it is a person's word."""
     settled = np.zeros(len(names.codes), bool)
     settled[[board.row_of[image_id] for image_id in names.settled if image_id in board.row_of]] = True
-    return settled
+    return settled & (names.codes >= 0)  # one that lost its name again waits again
 
 
 def _searched(

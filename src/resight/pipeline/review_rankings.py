@@ -41,6 +41,11 @@ class Rankings:
         self._ranker: Thread | None = None
         self._weighing: Thread | None = None
         self._tried: set[str] = set()
+        self._is_over = False
+
+    def end(self) -> None:
+        """Weigh no more: another board has come."""
+        self._is_over = True
 
     def of(self, state: State) -> Ranking:
         """The ranking by the names of a state; of a large catalogue the last one, while another is made.
@@ -77,6 +82,8 @@ class Rankings:
             return self._last
 
     def _weigh_beside(self, state: State) -> None:
+        if self._is_over:
+            return
         if (self._weighing is None or not self._weighing.is_alive()) and self._unweighed(state):
             self._weighing = Thread(target=self._weigh, args=(state,), daemon=True, name="weighing")
             self._weighing.start()
@@ -96,7 +103,7 @@ class Rankings:
         told = time.monotonic()
         for row in self._unweighed(state):
             query = state.board.query(row, state.names)
-            if query is not None and not self._weighed(state, query):
+            if self._is_over or (query is not None and not self._weighed(state, query)):
                 break
             if time.monotonic() - told > _EVERY_S:
                 self._rank(self._newest or state, anew=True)

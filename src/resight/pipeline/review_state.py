@@ -63,6 +63,12 @@ class State:
         weigher = None if fitted is None or compare is None else Weigher(fitted, board, compare)
         return cls(board, Names.read(store, list(board.row_of)), point, weigher)
 
+    def take_over(self, before: State) -> None:
+        """Go on in the place of another state: what that one weighed is not weighed again."""
+        before.rankings.end()
+        if self.weigher is not None and before.weigher is not None:
+            self.weigher.take_over(before.weigher)
+
     def facts(self, row: int) -> Facts:
         """What is known of a photo, without its version."""
         image_id = str(self.board.photos.image_ids[row])

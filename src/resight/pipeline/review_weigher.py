@@ -136,6 +136,19 @@ class Weigher:
         with self._lock:
             return np.array([one in self._kept for one in image_ids], bool)
 
+    def take_over(self, before: Weigher) -> None:
+        """Keep what was said of photos that are the same on both boards, where the same was fitted."""
+        if before.model != self.model:
+            return
+        row_of = before._board.rows_in(self._board)
+        with before._lock:
+            kept = list(before._kept.items())
+        for image_id, (rows, log_odds) in kept:
+            if row_of[before._board.row_of[image_id]] >= 0:
+                there = row_of[rows]
+                order = np.argsort(there)[int((there < 0).sum()) :]
+                self._keep(image_id, there[order], log_odds[order])
+
     def search(self, query: Query, names: Names, near: Rows, k: int, *, distinct: bool = True) -> Matches:
         """The best `k` individuals (or, not `distinct`, photos) among those nearest to a query, by log-odds.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from asyncio import wait_for
-from collections.abc import MutableMapping
+from collections import Counter
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from python_multipart.multipart import parse_options_header
@@ -20,12 +22,15 @@ from resight.serve.settings import Settings
 
 __all__ = ["Door"]
 
-_OPEN = ("/enter", "/login", "/v1/health")
+_HEALTH = "/v1/health"
+_OPEN = ("/enter", "/login", _HEALTH)
 """What is answered to anybody who is let in at the door."""
 _ALPHABETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1")
 _ENTRANCES = ("/enter", "/login")
 _FORM_BYTES = 1_000_000
 _LONGEST_LENGTH = 18
+_N_STREAMS = 16
+_LATER = {"Retry-After": "1"}
 _PER_S, _AT_ONCE = 10 / 60, 10
 """Tries to come in, of one address: ten, and ten per minute."""
 _FAILED = "expected an answer, found that the service failed: try again, and look into its log"
@@ -51,6 +56,7 @@ class Door:
         self._rate = Rate(settings.rate_per_s, settings.burst)
         self._tries = Rate(_PER_S, _AT_ONCE)
         self._n_under_way = 0
+        self._n_streams: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or say why not."""
@@ -71,8 +77,9 @@ class Door:
 
     async def _answered(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
-            self._check(scope)
-            await self._app(scope, self._bounded(scope, receive), answer)
+            user = self._check(scope)
+            async with self._stream(scope["path"], user):
+                await self._app(scope, self._bounded(scope, receive), answer)
         except Problem as problem:
             await _said(problem, HTTPConnection(scope))(scope, receive, answer)
         except ClientDisconnect:
@@ -82,13 +89,25 @@ class Door:
                 await problem_response(500, _FAILED)(scope, receive, answer)
             raise  # the server writes it into its log
 
-    def _check(self, scope: Scope) -> None:
+    @asynccontextmanager
+    async def _stream(self, path: str, user: User | None) -> AsyncIterator[None]:
+        """Streams hold their places for long: each user has a few."""
+        if user is None or not path.endswith("/events"):
+            yield
+            return
+        if self._n_streams[user.name] >= _N_STREAMS:
+            raise Problem(429, f"expected at most {_N_STREAMS} streams of one user, found more: close some", _LATER)
+        self._n_streams[user.name] += 1
+        try:
+            yield
+        finally:
+            self._n_streams[user.name] -= 1
+
+    def _check(self, scope: Scope) -> User | None:
         connection, path = HTTPConnection(scope), scope["path"]
         self._guard.check_host(connection)
-        if self._n_under_way > self._settings.n_requests:
-            raise Problem(
-                503, "expected a free place, found too many requests under way: wait 1 s", {"Retry-After": "1"}
-            )
+        if self._n_under_way > self._settings.n_requests and path != _HEALTH:
+            raise Problem(503, "expected a free place, found too many requests under way: wait 1 s", _LATER)
         address = scope["client"][0] if scope.get("client") else ""
         user: User | None = None
         if path in _ENTRANCES and (path, scope["method"]) != ("/login", "GET"):
@@ -106,6 +125,7 @@ class Door:
         n_bytes = connection.headers.get("content-length", "0")
         if n_bytes.isdecimal() and (len(n_bytes) > _LONGEST_LENGTH or int(n_bytes) > self._n_bytes(path)):
             raise _too_large(self._n_bytes(path))
+        return user
 
     def _slow_down(self, whom: str, rate: Rate | None = None) -> None:
         wait_s = (rate or self._rate).wait_s(whom)

@@ -153,7 +153,8 @@ class JobFiles:
         try:
             data = json.loads(place.read_text(encoding="utf-8"))
             pairs = tuple((str(name), str(why)) for name, why in data.pop("failures"))
-            return Job(**{**data, "photos": tuple(map(str, data["photos"]))}, failures=pairs)
+            columns = {str(name): str(value) for name, value in data.pop("columns").items()}
+            return Job(**{**data, "photos": tuple(map(str, data["photos"]))}, columns=columns, failures=pairs)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(
                 f"expected a job in {place}, found that it cannot be read ({error}): restore that file from a copy; "

@@ -19,7 +19,7 @@ import polars as pl
 
 from resight.core import Catalogue
 from resight.embed import EmbeddedBatch, Failure
-from resight.errors import ImageError, ResightError, StoreError
+from resight.errors import ImageError, MismatchError, NotFittedError, ResightError, StoreError
 from resight.pipeline.review import ReviewDesk
 from resight.serve.job_files import PHOTOS, Job, JobFiles, image_id_of
 from resight.serve.work import Workers
@@ -102,7 +102,7 @@ class Jobs:
     def _try(self, job_id: str) -> None:
         try:
             self._do(self.get(job_id))
-        except (StoreError, OSError, MemoryError) as error:
+        except (StoreError, NotFittedError, MismatchError, OSError, MemoryError) as error:
             self._put_off(job_id, str(error) or "memory is short")
         except ResightError as error:
             self._fail(job_id, str(error))

@@ -17,7 +17,9 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1")
 
-Row = Annotated[int, Query(ge=0, le=2**53)]
+_LAST_ROW = 2**31 - 2
+"""Numbers of rows stay below what a database counts to."""
+Row = Annotated[int, Query(ge=0, le=_LAST_ROW)]
 
 
 @router.get("/queue", tags=["review"])
@@ -133,7 +135,7 @@ def journal(
 
 
 @router.get("/journal/{number}", tags=["changes"])
-def journal_entry(service: Served, number: Annotated[int, Path(ge=1, le=2**53)]) -> dict[str, Any]:
+def journal_entry(service: Served, number: Annotated[int, Path(ge=1, le=_LAST_ROW)]) -> dict[str, Any]:
     """A row of the journal, with the labels of all its photos before and after."""
     found = service.desk.store.log(after=number - 1, before=number + 1)
     if not found:

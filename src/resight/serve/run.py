@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import signal
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from resight.errors import InputError
 from resight.search.threads import one_blas_thread
@@ -18,6 +22,43 @@ from resight.serve.parts import Service
 __all__ = ["listening", "serve"]
 
 _BACKLOG = 2048
+_HEADERS_S = 10.0
+_N_FILES = 65_536
+"""Files and connections that may be open at once, where the system gives as many."""
+
+
+class _Impatient(H11Protocol):
+    """Closes a connection whose request does not get beyond its headers: a place is not held for who says nothing."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._forget()
+        elif self._late is None:
+            self._late = self.loop.call_later(_HEADERS_S, self._close)
+
+    def _forget(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _close(self) -> None:
+        self._late = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -69,12 +110,26 @@ def serve(service: Service, where: socket.socket, ready: Callable[[], None]) -> 
         log_level="warning",
         access_log=False,
         server_header=False,
-        http="h11",  # whose limits are given here
+        http=_Impatient,
         ws="none",
         timeout_graceful_shutdown=math.ceil(service.settings.grace_s),
         h11_max_incomplete_event_size=64 * 1024,
         limit_concurrency=8 * service.settings.n_requests,
     )
+    _allow_files()
     ready()
     with one_blas_thread():  # requests share the cores among them
         _Server(config, service).run(sockets=[where])
+
+
+def _allow_files() -> None:
+    """Ask for as many open files as the system gives: each connection is one, and each photo that is sent."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _N_FILES if hard == resource.RLIM_INFINITY else min(_N_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

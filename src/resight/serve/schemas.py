@@ -20,7 +20,7 @@ Id = Annotated[
 Name = Annotated[str, Field(min_length=1, max_length=300, pattern=_PLAIN, description="Name of an individual.")]
 Number = Annotated[int, Field(ge=0, le=2**53)]
 Seen = Annotated[
-    dict[str, Number] | None,
+    dict[Id, Number] | None,
     Field(
         description="Version of each photo as it was seen (image id to number); 409 when another one stands by now. "
         "None asks for no check.",

@@ -43,7 +43,7 @@ class Settings:
     max_file_bytes: int = 50_000_000
     max_pixels: int = 100_000_000
     max_upload_bytes: int = 4_000_000_000
-    max_files: int = 2_000
+    max_files: int = 500
     max_body_bytes: int = 1_000_000
     n_workers: int = 1
     n_waiting: int = 24

@@ -121,6 +121,8 @@ async def events(service: Served, job_id: str) -> StreamingResponse:
 class _Parts(MultiPartParser):
     """Reads a form that is whole, and no more of a part than it may have."""
 
+    spool_max_size = 64 * 1024  # bytes of each photo that are kept in memory
+
     def __init__(self, request: Request, n_files: int, max_part_bytes: int) -> None:
         super().__init__(request.headers, request.stream(), max_files=n_files, max_fields=_N_FIELDS)
         self._max_part_bytes, self._n_bytes, self._is_whole = max_part_bytes, 0, False

@@ -2,6 +2,7 @@
 import { ask, at, made, run, say } from "./web.js";
 
 const STATES = { waiting: "waits", running: "is indexed", done: "done, searchable", failed: "failed" };
+const AT_ONCE = 200; // photos of one request
 const rows = new Map();
 let line = Promise.resolve(); // photos that are dropped while others are sent are sent after them
 const inTurn = (work) => { line = line.then(() => run(work)); };
@@ -32,12 +33,15 @@ function follow(job) {
   });
 }
 
-async function send(files) {
-  if (!files.length) return;
+async function send(all) {
+  for (let start = 0; start < all.length; start += AT_ONCE) await sendSome(all.slice(start, start + AT_ONCE), all.length - start);
+}
+
+async function sendSome(files, nLeft) {
   const form = new FormData();
   for (const field of at("send").querySelectorAll("fieldset input")) if (field.value.trim()) form.append(field.name, field.value.trim());
   for (const file of files) form.append("photos", file);
-  say(`Sending ${files.length} photo${files.length === 1 ? "" : "s"} …`);
+  say(`Sending ${nLeft} photo${nLeft === 1 ? "" : "s"} …`);
   follow(await ask("/v1/jobs", form));
   at("chosen").value = "";
   say(`${files.length} photo${files.length === 1 ? " is" : "s are"} kept; this page may be closed.`);

@@ -70,13 +70,6 @@ def test_what_happens_twice_is_the_photos_doing(photo):
         assert found.n_restarts == 2
 
 
-def test_a_model_that_cannot_be_loaded_is_nobodys_photo(tmp_path):
-    with workers(bundle=tmp_path / "absent") as found:
-        for _ in range(2):  # said each time, and nothing hangs
-            with pytest.raises(StoreError, match="expected a model that can be loaded, found otherwise"):
-                found.embed(tmp_path, {"image_id": "a.jpg", "path": "a.jpg"})
-
-
 def test_a_start_that_never_ends_is_said(photo):
     with workers(start_timeout_s=1e-3) as found, pytest.raises(StoreError, match="before its model is loaded"):
         found.picture(photo, 32, None)

@@ -120,9 +120,8 @@ class ReviewDesk:
         with self._lock:
             skipped = dict(self._skipped.get(who, {}))
         place = {image_id: number for number, image_id in enumerate(skipped, 1)}
-        later = np.array(
-            [place.get(str(image_id), 0) for image_id in state.board.photos.image_ids[ranking.rows[order]]]
-        )
+        image_ids = state.board.photos.image_ids[ranking.rows[order]].tolist()
+        later = np.array([place.get(image_id, 0) for image_id in image_ids])
         keys = (ranking.rows[order], -ranking.teaches[order] if by == "teaches" else ranking.rows[order], later)
         order = order[np.lexsort(keys)]
         items = tuple(self._item(state, ranking, number, skipped) for number in order[:n].tolist())

@@ -194,7 +194,7 @@ def _kept(service: Service, photos: list[UploadFile], columns: dict[str, str], w
 def _top(form: FormData) -> int:
     top = form.get("top", "5")
     if not (isinstance(top, str) and re.fullmatch(r"[0-9]{1,3}", top) and 1 <= int(top) <= _MOST_CANDIDATES):
-        raise Problem(422, "expected top as a number from 1 to 200, found otherwise")
+        raise Problem(422, f"expected top as a number from 1 to {_MOST_CANDIDATES}, found otherwise")
     return int(top)
 
 

@@ -17,10 +17,12 @@ from PIL import Image
 
 from resight.datasets import make_synthetic
 from resight.pipeline import calibrate_catalogue, index_photos
+from resight.serve.users import add_user
 from resight.store import CatalogueStore
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+PASSWORD = "correct horse battery"  # noqa: S105  of the tests
 LONG = "Nandolwenkosi-of-the-Upper-Ntshongweni-Valley, first seen with a torn left ear"
 
 
@@ -37,12 +39,12 @@ class Served:
         self.process: subprocess.Popen[str] | None = None
         self.link = ""
 
-    def start(self) -> str:
+    def start(self, *options: str) -> str:
         """The link that it prints."""
         command = [sys.executable, "-m", "resight", "review", "--catalogue", str(self.folder), "--who", "anna"]
         environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
         self.process = subprocess.Popen(
-            [*command, "--rate-per-s", "1000"], stdout=subprocess.PIPE, text=True, env=environment
+            [*command, "--rate-per-s", "1000", *options], stdout=subprocess.PIPE, text=True, env=environment
         )
         for line in self.process.stdout or ():
             if found := re.search(r"http://\S+", line):
@@ -74,6 +76,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     calibrate_catalogue(folder, "fpir=0.1", same=["side"])
     served = Served(folder)
     served.start()
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def with_users(service: Served, tmp_path: Path) -> Iterator[Served]:
+    """Another service on the same catalogue, which asks for a password."""
+    add_user(tmp_path / "users", "carla", PASSWORD)
+    served = Served(service.folder)
+    served.start("--users", str(tmp_path / "users"))
     yield served
     served.stop()
 

@@ -145,7 +145,14 @@ class TestWhatIsKept:
             until(lambda: jobs.get(lost.job_id), lambda one: one.is_over)
         (folder / "jobs" / f"{lost.job_id}.json").write_text('{"job_id": ')
         (folder / "jobs" / "20200101-120000-00000000.json").write_text("[]")
-        half = {"job_id": "20200101-120000-00000001", "who": "a", "at": "", "photos": [], "failures": [], "columns": None}
+        half = {
+            "job_id": "20200101-120000-00000001",
+            "who": "",
+            "at": "",
+            "photos": [],
+            "failures": [],
+            "columns": None,
+        }
         (folder / "jobs" / f"{half['job_id']}.json").write_text(json.dumps(half))
         with running(desk, Instead(desk)) as jobs:
             job = jobs.add(photos(1), {}, "anna")

@@ -77,7 +77,14 @@ def review(
     service = create_service(catalogue, settings, one_time=one_time, model=model, url=database, rerank=rerank)
     with listening(host, port) as where:
         path = f"enter?token={one_time}" if one_time else "login" if users else "v1/openapi.json"
-        serve(service, where, lambda: typer.echo(f"http://{shown}:{where.getsockname()[1]}/{path}"))
+        serve(service, where, lambda: typer.echo(f"{_reached(shown, where)}/{path}"))
+    typer.echo("stopped: all that was decided is kept", err=True)
+
+
+def _reached(host: str, where: socket.socket) -> str:
+    """An address that can be opened; that of all addresses is none."""
+    name = socket.gethostname() if host in ("0.0.0.0", "[::]") else host  # noqa: S104  compared, not bound
+    return f"http://{name}:{where.getsockname()[1]}"
 
 
 def _refuse_open_door(host: str, token_file: Path | None, users: Path | None) -> None:
@@ -92,10 +99,11 @@ def _require_extra() -> None:
 
 
 def _write_user(users: Path | None, name: str) -> None:
-    from resight.serve.users import add_user, check_name
+    from resight.serve.users import add_user, check_name, read_users
 
     if users is None:
         raise InputError("expected --users FILE beside --add-user, found none: name the file to write the user into")
     check_name(name)  # before anything is asked
+    is_known = users.exists() and name in read_users(users)
     add_user(users, name, typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    typer.echo(f"{name} may sign in: written into {users}.")
+    typer.echo(f"{name} {'has another password' if is_known else 'may sign in'}: written into {users}.")

@@ -22,19 +22,26 @@ Sighting = tuple[str, str]
 
 
 def new_per_month(met: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Month to individuals that were first met in it, in the order of time.
+    """Month to individuals that were first met in it, in the order of time; none in the months between.
 
     Args:
         met: dates (ISO, at least year and month) and individuals.
 
     Example:
-        >>> new_per_month([("2024-02-03", "Ann"), ("2024-01-05", "Ann"), ("2024-02-01", "Bob")])
-        {'2024-01': 1, '2024-02': 1}
+        >>> new_per_month([("2024-03-03", "Ann"), ("2024-01-05", "Ann"), ("2024-03-01", "Bob")])
+        {'2024-01': 1, '2024-02': 0, '2024-03': 1}
     """
     first: dict[str, str] = {}
     for date, name in met:
         first[name] = min(date[:7], first.get(name, date[:7]))
-    return dict(sorted(Counter(first.values()).items()))
+    counts = Counter(first.values())
+    months = sorted(counts)
+    if not all(len(month) == len("2024-05") for month in months) or not months:
+        return {month: counts[month] for month in months}  # of some only the year is known
+    (year, month), (last_year, last_month) = (map(int, end.split("-")) for end in (months[0], months[-1]))
+    span = range(12 * year + month - 1, 12 * last_year + last_month)
+    names = [f"{one // 12:04d}-{one % 12 + 1:02d}" for one in span]
+    return {name: counts[name] for name in names}
 
 
 def discovery_curve(sightings: Iterable[Sighting], order: Iterable[str]) -> tuple[tuple[str, int], ...]:

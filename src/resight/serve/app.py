@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from resight.serve.jobs import Jobs
 from resight.serve.measures import Measures
 from resight.serve.pages import page
 from resight.serve.parts import Served, Service
-from resight.serve.problems import ANSWERS, answer_problems
+from resight.serve.problems import ANSWERS, Problem, answer_problems
 from resight.serve.security import Guard, cookie_name
 from resight.serve.settings import Settings
 from resight.serve.work import Workers
@@ -108,17 +108,17 @@ def _add_entrance(app: FastAPI) -> None:
 
     @app.get("/enter", include_in_schema=False)
     def enter(service: Served, request: Request, token: str = "") -> Response:
-        return _with_cookie(request, service.guard.enter_by_link(token))
+        return _let_in(service, request, lambda: service.guard.enter_by_link(token))
 
     @app.get("/login", include_in_schema=False)
     def ask(service: Served) -> Response:
-        return page("login", has_users=bool(service.settings.users))
+        return page("login", has_users=bool(service.settings.users), wrong="")
 
     @app.post("/login", include_in_schema=False)
     def login(
         service: Served, request: Request, name: str = Form(max_length=300), password: str = Form(max_length=1_000)
     ) -> Response:
-        return _with_cookie(request, service.guard.enter_by_password(name, password))
+        return _let_in(service, request, lambda: service.guard.enter_by_password(name, password))
 
     @app.post("/logout", include_in_schema=False)
     def logout(service: Served, request: Request) -> Response:
@@ -126,6 +126,18 @@ def _add_entrance(app: FastAPI) -> None:
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(cookie_name(request))
         return answer
+
+
+def _let_in(service: Service, request: Request, begin: Callable[[], str]) -> Response:
+    """The first page; or for a person the page that says how to come in, and why this was not the way."""
+    try:
+        return _with_cookie(request, begin())
+    except Problem as problem:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        shown = page("login", has_users=bool(service.settings.users), wrong=problem.detail)
+        shown.status_code = problem.status_code
+        return shown
 
 
 def _add_watch(app: FastAPI) -> None:

@@ -30,7 +30,7 @@ HEADERS = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # a form that is sent without one says nothing of its origin
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -135,7 +135,8 @@ class Guard:
         """
         host = connection.headers.get("host", "").lower()
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if name not in self.settings.hosts:
+        own = (connection.scope.get("server") or ("",))[0]  # the address that was reached: no name leads there
+        if name not in self.settings.hosts and name.strip("[]") != own:
             raise Problem(400, "expected a name of this service as the host, found another one: allow it by  --name")
 
     def check_origin(self, connection: HTTPConnection, method: str, user: User | None) -> None:

@@ -15,7 +15,12 @@ function count() {
   at("move").querySelectorAll("button[name]").forEach((button) => { button.disabled = n === 0; });
 }
 
-function move(how) {
+const isKnown = (of) => ask(`/v1/individual?n=1&name=${encodeURIComponent(of)}`).then(() => true, (error) => {
+  if (error.status === 404) return false;
+  throw error;
+});
+
+async function move(how) {
   const cards = chosenCards(list);
   if (!cards.length) return say("Choose photos first.", true);
   wished = how;
@@ -25,19 +30,20 @@ function move(how) {
   }
   const [to, imageIds, seen] = [field.value.trim(), cards.map((card) => card.dataset.imageId), seenOf(cards)];
   const rest = cards.length === list.children.length ? page(to) : location.href;
+  if (how === "assign" && !(await isKnown(to))) return say(`There is no ${to} to move to: choose a known name, or split off as new (X).`, true);
   const body = how === "split" ? { image_ids: imageIds, new_identity: to, seen } : { image_ids: imageIds, identity: to, seen };
-  return run(() => ways(`/v1/${how}`, body, `${imageIds.length} photo${imageIds.length === 1 ? " shows" : "s show"} ${to}`, rest));
+  return ways(`/v1/${how}`, body, `${imageIds.length} photo${imageIds.length === 1 ? " shows" : "s show"} ${to}`, rest);
 }
 
 cardKeys(list, count);
 at("move").addEventListener("submit", (event) => {
   event.preventDefault();
-  move(event.submitter?.value || "split");
+  run(() => move(event.submitter?.value || "split"));
 });
 field.addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
   event.preventDefault();
-  move(wished);
+  run(() => move(wished));
 });
 at("rename").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -47,8 +53,8 @@ at("rename").addEventListener("submit", (event) => {
 document.addEventListener("keydown", (event) => {
   if (isTyping(event)) return;
   const key = event.key.toLowerCase();
-  if (key === "x") move("split");
-  else if (key === "v") move("assign");
+  if (key === "x") run(() => move("split"));
+  else if (key === "v") run(() => move("assign"));
   else if (key === "r") at("rename").elements.new_name.focus();
   else if (key === "a") {
     const all = chosenCards(list).length < list.children.length;

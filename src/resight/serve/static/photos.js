@@ -18,8 +18,10 @@ function show(job) {
   const told = Object.entries(job.columns).map(([name, value]) => `${name} ${value}`).join(", ");
   title.textContent = `${job.n_photos} photo${job.n_photos === 1 ? "" : "s"}${told ? `, ${told}` : ""}`;
   Object.assign(bar, { max: job.n_photos, value: job.n_done, ariaLabel: "Photos done" });
-  text.textContent = `${STATES[job.state]} · ${job.n_done} of ${job.n_photos} · ${job.who}, ${new Date(job.at).toLocaleString()}${job.reason ? ` · ${job.reason}` : ""}`;
-  wrong.replaceChildren(...(job.failures ?? []).map(([photo, reason]) => made("li", `${photo}: ${reason}`)));
+  const nFailed = job.n_failures ?? job.failures.length;
+  const count = nFailed ? `${job.n_done - nFailed} of ${job.n_photos}, ${nFailed} cannot be read` : `${job.n_done} of ${job.n_photos}`;
+  text.textContent = `${STATES[job.state]} · ${count} · ${job.who}, ${new Date(job.at).toLocaleString()}${job.reason ? ` · ${job.reason}` : ""}`;
+  wrong.replaceChildren(...(job.failures ?? []).map(([photo, reason]) => made("li", `${photo.split("/").pop()}: ${reason}`)));
 }
 
 function follow(job) {

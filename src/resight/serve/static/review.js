@@ -99,9 +99,10 @@ function showNothing() {
 function showProgress(queue) {
   const wrong = queue.expected_wrong;
   at("left").textContent = queue.n_left === 1 ? "1 photo waits" : `${queue.n_left} photos wait`;
-  at("stopping").textContent = wrong.value === null
+  const stopping = wrong.value === null
     ? "How many wrong names remain if you stop now is unknown."
     : `If you stop now, about ${wrong.value.toFixed(1)} wrong names remain (${wrong.low.toFixed(1)} to ${wrong.high.toFixed(1)})${queue.n_unknown ? `; of ${queue.n_unknown} photo${queue.n_unknown === 1 ? "" : "s"} it is unknown` : ""}.`;
+  at("stopping").textContent = [stopping, ...queue.notes].join(" ");
 }
 
 // What should come next is asked for beside the queue: it mostly does.

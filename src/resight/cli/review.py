@@ -76,15 +76,19 @@ def review(
     one_time = secrets.token_urlsafe(24) if host in _LOOPBACK and users is None else None
     service = create_service(catalogue, settings, one_time=one_time, model=model, url=database, rerank=rerank)
     with listening(host, port) as where:
-        path = f"enter?token={one_time}" if one_time else "login" if users else "v1/openapi.json"
-        serve(service, where, lambda: typer.echo(f"{_reached(shown, where)}/{path}"))
+        serve(service, where, lambda: _tell(shown, where, f"enter?token={one_time}" if one_time else _first(users)))
     typer.echo("stopped: all that was decided is kept", err=True)
 
 
-def _reached(host: str, where: socket.socket) -> str:
-    """An address that can be opened; that of all addresses is none."""
+def _first(users: Path | None) -> str:
+    """The page to begin with: that of passwords, or where programs alone are let in what they may ask."""
+    return "v1/openapi.json" if users is None else "login"
+
+
+def _tell(host: str, where: socket.socket, path: str) -> None:
+    """Print an address that can be opened; that of all addresses is none."""
     name = socket.gethostname() if host in ("0.0.0.0", "[::]") else host  # noqa: S104  compared, not bound
-    return f"http://{name}:{where.getsockname()[1]}"
+    typer.echo(f"http://{name}:{where.getsockname()[1]}/{path}")
 
 
 def _refuse_open_door(host: str, token_file: Path | None, users: Path | None) -> None:

@@ -96,7 +96,7 @@ class Guard:
             Problem: 403 when there is no such user, or the password is another one.
         """
         if not holds(self.settings.users.get(name), password):
-            raise Problem(403, "expected the name and password of a user, found others: go back and try again")
+            raise Problem(403, "expected the name and password of a user, found others: try again")
         return self._begin(name)
 
     def leave(self, connection: HTTPConnection) -> None:

@@ -210,7 +210,8 @@ class Reranker:
 
     def built(self, asking: Side, answering: Side | None = None) -> Built:
         """What scorers are built on when these photos ask, and the gallery or some other photos answer."""
-        return Built(asking, answering or self.gallery, self.background, self.cohort)
+        there = self.gallery if answering is None else answering
+        return Built(asking, there, self.background, self.cohort)
 
     def weigh(self, asking: Side, answering: Side, pairs: Pairs) -> tuple[Pairs, npt.NDArray[np.float64]]:
         """What each scorer says of pairs of two sides, and the (P,) log-odds that all of them come to.

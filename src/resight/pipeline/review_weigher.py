@@ -235,7 +235,8 @@ class Weigher:
                 self._kept.popitem(last=False)
 
     def _asking(self, image_ids: list[str]) -> Catalogue:
-        return Catalogue(pl.DataFrame({"image_id": image_ids, "path": image_ids}), self._board.photos.root)
+        """Who asks, by name alone: what a photo was called when it was sent in need not be a path."""
+        return Catalogue(pl.DataFrame({"image_id": image_ids, "path": "asking"}), self._board.photos.root)
 
     def _answering(self, rows: Rows, called: list[str | None]) -> Catalogue:
         photos = self._board.photos.select(rows)

@@ -188,7 +188,9 @@ def test_the_service_says_the_same_by_processes_of_its_own(mine):
     settings = Settings(tokens={TOKEN: "anna"}, rate_per_s=1_000, burst=1_000)
     service = create_service(mine, settings, rerank=True)
     with client_of(service) as client:
-        sent = client.post("/v1/identify", files={"photo": ("../../q of May.jpg", path.read_bytes())}, data={"top": "3"}).json()
+        sent = client.post(
+            "/v1/identify", files={"photo": ("../../q of May.jpg", path.read_bytes())}, data={"top": "3"}
+        ).json()
         image_id = client.get("/v1/queue").json()["items"][0]["image_id"]
         shown = client.get("/v1/candidates", params={"image_id": image_id}).json()
     decision = next(iter(Identifier.open(mine, rerank=True).identify(path, top=3)))

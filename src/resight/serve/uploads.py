@@ -181,7 +181,7 @@ def _identified(service: Service, photo: UploadFile, known: Mapping[str, str], t
             raise Problem(422, f"{photo.filename or 'the photo'}: {found.failures[0].reason}")
         told = {**known, "content": found.fingerprints[name]}
         one = Catalogue(pl.DataFrame([{"image_id": name, "path": name, **told}]), Path(place))
-        called = photo.filename or name
+        called = (photo.filename or "").strip() or name
         answer = service.desk.identify(found.embeddings.vectors[0], told, image_id=called, photo=one, top=top)
     return {**answer.to_json(), "remarks": [one.text for one in found.remarks]}
 

@@ -13,7 +13,7 @@ import pytest
 from resight.core import Judgement
 
 pytest.importorskip("playwright", reason="expected playwright for the tests of the pages: run  make .venv-dev/.ready")
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 SAYS = {"s": "same", "d": "different", "t": "unsure", "n": "new", "p": "poor"}
@@ -36,8 +36,15 @@ ROUND = ("s", "n", "ds", "t", "2s", "p", "3t", "n", "kn", "s")
 
 
 def settled(page: Page) -> None:
-    """Wait until what was pressed is done."""
-    page.evaluate(SETTLED)
+    """Wait until what was pressed is done, and the page that it leads to is there."""
+    for _ in range(3):
+        try:
+            page.evaluate(SETTLED)
+        except Error as error:
+            if "context was destroyed" not in str(error):
+                raise
+        else:
+            return
 
 
 def in_sight(page: Page) -> tuple[str, str]:
@@ -293,7 +300,8 @@ def test_what_another_merged_meanwhile_is_shown_before_mine_is_written(page, ser
     page.keyboard.press("g")
     expect(dialog).to_contain_text("cannot be merged")
     expect(dialog.get_by_role("button", name="Say mine")).to_be_hidden()
-    dialog.get_by_role("button", name="Leave it").click()
+    with page.expect_navigation():  # what it says now it said before
+        dialog.get_by_role("button", name="Leave it").click()
     written(page, "Left as it is now")
     for _ in range(2):
         service.store.undo(who="ben")

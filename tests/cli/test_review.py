@@ -26,6 +26,11 @@ def test_who_was_written_is_said(resight, tmp_path, monkeypatch):
     told = resight("review", "--catalogue", tmp_path, "--users", users, "--add-user", "anna")
     assert (told.code, told.out) == (0, f"anna may sign in: written into {users}.\n")
     assert users.read_text().startswith("anna:scrypt$")
+    told = resight("review", "--catalogue", tmp_path, "--users", users, "--add-user", "anna")
+    assert (told.code, told.out) == (0, f"anna has another password: written into {users}.\n")
+    users.write_text("")
+    told = resight("review", "--catalogue", tmp_path, "--users", users, "--add-user", "ben")
+    assert (told.code, told.out) == (0, f"ben may sign in: written into {users}.\n")
 
 
 def test_a_name_is_refused_before_a_password_is_asked_for(resight, tmp_path, monkeypatch):

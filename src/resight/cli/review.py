@@ -103,11 +103,10 @@ def _require_extra() -> None:
 
 
 def _write_user(users: Path | None, name: str) -> None:
-    from resight.serve.users import add_user, check_name, read_users
+    from resight.serve.users import add_user, check_name
 
     if users is None:
         raise InputError("expected --users FILE beside --add-user, found none: name the file to write the user into")
     check_name(name)  # before anything is asked
-    is_known = users.exists() and name in read_users(users)
-    add_user(users, name, typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    typer.echo(f"{name} {'has another password' if is_known else 'may sign in'}: written into {users}.")
+    was_known = add_user(users, name, typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    typer.echo(f"{name} {'has another password' if was_known else 'may sign in'}: written into {users}.")

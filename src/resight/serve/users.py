@@ -75,10 +75,13 @@ def read_tokens(path: Path) -> dict[str, str]:
     return tokens
 
 
-def add_user(path: Path, name: str, password: str) -> None:
+def add_user(path: Path, name: str, password: str) -> bool:
     """Write a user into a file, which only its owner may read; one of that name gets the new password.
 
     The file is made where there is none, and replaced as a whole: whoever reads it meanwhile reads the old one.
+
+    Returns:
+        Whether there was one of that name.
 
     Raises:
         InputError: when the name cannot stand in such a file, the password is short, the file holds something else
@@ -87,13 +90,14 @@ def add_user(path: Path, name: str, password: str) -> None:
     check_name(name)
     kept = hashed(password)
     place = path.resolve()  # what a link leads to is replaced, not the link
-    users = (_users(place) if place.exists() else {}) | {name: kept}
+    users = _users(place) if place.exists() else {}
     try:
-        _replace(place, "".join(f"{one}:{hash_}\n" for one, hash_ in users.items()))
+        _replace(place, "".join(f"{one}:{hash_}\n" for one, hash_ in {**users, name: kept}.items()))
     except OSError as error:
         raise InputError(
             f"expected a file to write users to, found {path}: {error.strerror}; give another one as --users"
         ) from error
+    return name in users
 
 
 def check_name(name: str) -> None:

@@ -10,7 +10,7 @@ from resight.core import Judgement
 from resight.errors import ConflictError, InputError, UnknownNameError
 from resight.pipeline import Identifier
 from resight.pipeline.review import ReviewDesk
-from resight.pipeline.review_figures import discovery_curve, expected_individuals
+from resight.pipeline.review_figures import discovery_curve, expected_individuals, new_per_month
 from resight.pipeline.review_queue import expected_wrong, wrong_names
 
 
@@ -143,6 +143,18 @@ def test_figures_by_hand():
     assert discovery_curve(seen, ["d1", "d2", "d3"]) == (("d1", 2), ("d2", 2), ("d3", 4))
     assert expected_individuals(seen).value == pytest.approx(4 + 2 / 3 * 3 * 2 / (2 * 2))  # B, C, D once, A twice
     assert np.isnan(expected_individuals(seen[:2]).value)
+
+
+def test_months_without_new_ones_stand_too_but_for_a_slip():
+    assert new_per_month([("2023-11-02", "A"), ("2024-02", "B")]) == {
+        "2023-11": 1,
+        "2023-12": 0,
+        "2024-01": 0,
+        "2024-02": 1,
+    }
+    assert new_per_month([("0024-05-01", "A"), ("2024-05-01", "B")]) == {"0024-05": 1, "2024-05": 1}
+    assert new_per_month([("2023", "A"), ("2024-02", "B")]) == {"2023": 1, "2024-02": 1}
+    assert new_per_month([]) == {}
 
 
 def test_match_lines_lie_on_the_photos(desk):

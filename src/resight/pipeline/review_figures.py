@@ -16,6 +16,8 @@ from resight.pipeline.review_nouns import Dashboard
 __all__ = ["dashboard_of", "discovery_curve", "expected_individuals", "new_per_month"]
 
 _Z = 1.959963984540054
+_MOST_MONTHS = 600
+"""Of a chart: a slip in the year of one date makes none of centuries."""
 
 Sighting = tuple[str, str]
 """An occasion (an encounter, or a day) and the individual that was met on it."""
@@ -35,13 +37,17 @@ def new_per_month(met: Iterable[tuple[str, str]]) -> dict[str, int]:
     for date, name in met:
         first[name] = min(date[:7], first.get(name, date[:7]))
     counts = Counter(first.values())
-    months = sorted(counts)
-    if not all(len(month) == len("2024-05") for month in months) or not months:
-        return {month: counts[month] for month in months}  # of some only the year is known
-    (year, month), (last_year, last_month) = (map(int, end.split("-")) for end in (months[0], months[-1]))
-    span = range(12 * year + month - 1, 12 * last_year + last_month)
-    names = [f"{one // 12:04d}-{one % 12 + 1:02d}" for one in span]
-    return {name: counts[name] for name in names}
+    return {month: counts[month] for month in _with_those_between(sorted(counts))}
+
+
+def _with_those_between(months: list[str]) -> list[str]:
+    """Rising months with those between; as they are where only the year of some is known, or one is a slip."""
+    if not months or any(len(month) != len("2024-05") for month in months):
+        return months
+    first, last = (12 * int(end[:4]) + int(end[5:]) - 1 for end in (months[0], months[-1]))
+    if last - first >= _MOST_MONTHS:
+        return months
+    return [f"{one // 12:04d}-{one % 12 + 1:02d}" for one in range(first, last + 1)]
 
 
 def discovery_curve(sightings: Iterable[Sighting], order: Iterable[str]) -> tuple[tuple[str, int], ...]:

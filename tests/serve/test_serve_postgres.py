@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import time
 from contextlib import contextmanager
 
 import pytest
-from PIL import Image
 from starlette.testclient import TestClient
 
 from resight.datasets import make_synthetic
@@ -15,6 +12,7 @@ from resight.pipeline import calibrate_catalogue, index_photos
 from resight.serve.app import create_app, create_service
 from resight.serve.settings import Settings
 from resight.store import CatalogueStore
+from review_service import jpeg, until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -50,9 +48,8 @@ def reviewed(photos, folder):
         moved = anna.get("/v1/individual", params={"name": names[3]}).json()["photos"][:2]
         split = {"image_ids": [one["image_id"] for one in moved], "new_identity": "Ümit; “x”"}
         assert anna.post("/v1/split", json=split).status_code == 201
-        job = anna.post("/v1/jobs", files=[("photos", ("b.jpg", drawn_jpeg()))], data={"side": "left"}).json()
-        while anna.get(f"/v1/jobs/{job['job_id']}").json()["state"] not in ("done", "failed"):
-            time.sleep(0.05)
+        job = anna.post("/v1/jobs", files=[("photos", ("b.jpg", jpeg()))], data={"side": "left"}).json()
+        until(lambda: anna.get(f"/v1/jobs/{job['job_id']}").json()["state"], lambda state: state in ("done", "failed"))
         assert anna.get("/v1/queue", params={"n": 100}).json()["n_left"] > 0
         told = {name: anna.get(f"/v1/{name}").json() for name in ("individuals", "contradictions", "dashboard")}
     store = CatalogueStore.open(folder)
@@ -70,12 +67,6 @@ def asked_by_two(folder, settings):
         for client, token in zip((anna, ben), TOKENS, strict=True):
             client.headers["Authorization"] = f"Bearer {token}"
         yield anna, ben
-
-
-def drawn_jpeg():
-    written = io.BytesIO()
-    Image.effect_mandelbrot((64, 64), (-2, -1, 1, 1), 20).convert("RGB").save(written, "JPEG")
-    return written.getvalue()
 
 
 def test_both_databases_tell_the_same(photos, tmp_path, postgres, monkeypatch):

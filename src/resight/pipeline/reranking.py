@@ -140,7 +140,7 @@ class Reranker:
         recipe: what is compared.
         fusion: how that becomes one.
         gallery: the labelled photos and their vectors.
-        background: those of them that keypoints are held against.
+        background: photos of the fit that keypoints are held against, whether or not they still have a name.
         cohort: vectors of photos of nobody in the catalogue.
         penalties: what is taken off the log-odds of photos of individuals that come first too often, by image id.
     """

@@ -46,7 +46,7 @@ class Query:
         known: what is known of it: content, encounter, and the columns in which a candidate must agree.
         without: individuals that it was said not to show.
         row: of the board, when it is a photo of the catalogue; such a photo never answers itself.
-        photo: the photo itself, as a catalogue of one row without a name; None where nothing but the vector is asked.
+        photo: one that is no photo of the catalogue, itself; None where nothing but its vector is there.
     """
 
     image_id: str
@@ -152,9 +152,7 @@ class Board:
             return None
         image_id = str(self.photos.frame["image_id"][row])
         known = {name: column.text(row) for name, column in self._ruling.items()}
-        photo = self.photos.select(np.array([row]))
-        photo = Catalogue(photo.frame.with_columns(identity=pl.lit(None, pl.String)), photo.root)
-        return Query(image_id, self.embeddings.vectors[place], known, names.labels[image_id].rejected, row, photo)
+        return Query(image_id, self.embeddings.vectors[place], known, names.labels[image_id].rejected, row)
 
     def answering(self, query: Query, names: Names, wanted: Mapping[str, str]) -> Mask:
         """(N,) which photos may answer a query.

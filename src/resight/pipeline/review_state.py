@@ -56,9 +56,9 @@ class State:
             NotFittedError: when there is something to compare with, and nothing was fitted.
             StoreError: when the catalogue cannot be read.
         """
-        fitted = None if compare is None else fitted_for(store, model)
-        point = _point_of(store, model) if fitted is None else store.operating_point(fitted.model)
         photos, embeddings = store.catalogue(), store.embeddings(model)
+        fitted = None if compare is None else fitted_for(store, photos, embeddings)
+        point = _point_of(store, model) if fitted is None else store.operating_point(fitted.model)
         board = Board(photos, embeddings, () if point is None else point.same)
         weigher = None if fitted is None or compare is None else Weigher(fitted, board, compare)
         return cls(board, Names.read(store, list(board.row_of)), point, weigher)

@@ -78,7 +78,8 @@ class Holder:
             StoreError: when what was kept is broken.
         """
         if self._opened is None or self._opened.model != fitted:
-            self._opened = fitted_for(CatalogueStore.open(self.folder, url=self.url), self.embeddings)
+            store = CatalogueStore.open(self.folder, url=self.url)
+            self._opened = fitted_for(store, store.catalogue(), store.embeddings(self.embeddings))
         reranker = self._opened
         if reranker.model != fitted:
             raise MismatchError(f"expected candidates by {fitted}, found {reranker.model} fitted since: refresh")
@@ -92,14 +93,18 @@ class Holder:
         return Side(photos.catalogue, photos.embeddings, store, show_progress=False)
 
 
-def fitted_for(store: CatalogueStore, embeddings: str) -> Reranker:
+def fitted_for(store: CatalogueStore, photos: Catalogue, vectors: Embeddings) -> Reranker:
     """What `calibrate --rerank` fitted for the vectors of a model, without photos that answer.
+
+    Args:
+        store: the catalogue on disk.
+        photos: all that it holds.
+        vectors: of some or all of them.
 
     Raises:
         NotFittedError: when nothing was fitted.
         StoreError: when what was kept is broken.
     """
-    photos, vectors = store.catalogue(), store.embeddings(embeddings)
     photos = photos.select(np.isin(photos.image_ids, vectors.image_ids))
     found = Reranker.open(store, photos, vectors.select(photos.image_ids))
     nothing = np.zeros(0, np.int64)
@@ -217,15 +222,17 @@ class Weigher:
         return replace(found, identities=identities, n_gallery=max(n_gallery, found.n_gallery), distinct=distinct)
 
     def _compared(self, query: Query, rows: Rows) -> Floats:
-        if query.photo is None:
+        photos, embeddings = self._board.photos, self._board.embeddings
+        photo = query.photo if query.row is None else photos.select(np.array([query.row]))
+        if photo is None:
             raise InputError(
                 f"expected the photo of '{query.image_id}' to re-rank its candidates, found its vector alone"
             )
-        embeddings = self._board.embeddings
-        vector = Embeddings(query.photo.image_ids, query.vector[None], embeddings.model)
+        one = Catalogue(photo.frame.with_columns(identity=pl.lit(None, pl.String)), photo.root)  # its name says nothing
+        vector = Embeddings(one.image_ids, query.vector[None], embeddings.model)
         places = np.array([self._board.place_of[row] for row in rows.tolist()], np.int64)
-        others = Photos(self._board.photos.select(rows), embeddings.select(places))
-        return self._compare(Photos(query.photo, vector, query.row is not None), others, self.model)
+        others = Photos(photos.select(rows), embeddings.select(places))
+        return self._compare(Photos(one, vector, query.row is not None), others, self.model)
 
     def _keep(self, image_id: str, rows: Rows, log_odds: Floats) -> None:
         with self._lock:
